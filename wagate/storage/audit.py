@@ -9,7 +9,7 @@ import msgspec
 import peewee
 from uuid_utils import uuid7
 
-from wagate.storage.fields import as_time, clean, time_text
+from wagate.storage.fields import as_time, clean, optional, time_text
 from wagate.storage.rows import Page
 from wagate.storage.statement import rows, run
 
@@ -84,7 +84,7 @@ def list_acts(
         ("client_id = ?", client_id),
         ("object = ?", clean(about) or None),
         ("who = ?", clean(who) or None),
-        ("id < ?", cursor),
+        ("id < ?", optional(cursor)),
     ):
         if value is not None:
             where.append(condition)

@@ -11,7 +11,7 @@ import peewee
 
 from wagate.storage.database import apart
 from wagate.storage.deliveries.survey import SENDING
-from wagate.storage.fields import as_time, time_text
+from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.statement import first_id, lock, placeholders, rows, run, run_many
 
 MINUTE: Final = 60
@@ -160,7 +160,7 @@ def read_buckets(
         where.append("client_id = ?")
         params.append(client_id)
     if subjects is not None:
-        wanted = sorted(set(subjects))
+        wanted = sorted({clean(each) for each in subjects})
         where.append(f"subject IN ({placeholders(len(wanted))})")
         params += wanted
         text = f"SELECT {', '.join(_COLUMNS)} FROM minutes WHERE {' AND '.join(where)} ORDER BY at, subject"  # noqa: S608

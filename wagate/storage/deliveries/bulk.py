@@ -193,7 +193,7 @@ def more_than(count: int) -> str:
 
 def get_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None = None) -> Bulk:
     """One. NotFoundError: there is none of this client."""
-    found = rows(db, f"SELECT {_COLUMNS} FROM bulk WHERE id = ?", (bulk_id,))  # noqa: S608  (our own words)
+    found = rows(db, f"SELECT {_COLUMNS} FROM bulk WHERE id = ?", (clean(bulk_id),))  # noqa: S608  (our own words)
     if not found or client_id not in {None, found[0][1]}:
         raise NotFoundError("no such bulk action")
     return _bulk(found[0])
@@ -273,7 +273,7 @@ def list_refused(
     )
     found = [
         Refused(id=id_, reason=why, target=target, chat=chat)
-        for id_, why, target, chat in rows(db, text, (bulk_id, cursor, limit + 1))
+        for id_, why, target, chat in rows(db, text, (bulk_id, clean(cursor), limit + 1))
     ]
     return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 

@@ -135,6 +135,7 @@ def set_state(row: TargetRow, values: Sequence[Any]) -> None:
 
 def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id: int | None = None) -> TargetRow:
     """One target. NotFoundError: there is none of this client."""
+    target_id = clean(target_id)
     row = TargetRow(id=target_id)
     endpoint = f"{_ENDPOINTS} WHERE id = ? AND connector || ':' || id = ?"
     own = rows(db, endpoint, [target_id.partition(":")[2], target_id])
@@ -179,7 +180,7 @@ def some_targets(
 def named_targets(db: peewee.Database, ids: Sequence[str]) -> dict[str, TargetRow]:
     """These targets with the names of their endpoints, no figures."""
     found = {each: TargetRow(id=each) for each in ids}
-    own = sorted({each.partition(":")[2] for each in ids})
+    own = sorted({clean(each.partition(":")[2]) for each in ids})
     for part in slices(own):
         text = f"{_ENDPOINTS} WHERE id IN ({placeholders(len(part))})"
         for id_, client, name, url, active in rows(db, text, part):

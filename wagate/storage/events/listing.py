@@ -14,7 +14,7 @@ from wagate.events import Event
 from wagate.parsing.message_ids import bare_id
 from wagate.rules.filters import ALL_DELIVERIES, HANDED, LEAVING, LOST, WAITING, DeliveryFilter
 from wagate.storage.deliveries.survey import SENDING
-from wagate.storage.fields import time_text
+from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
 from wagate.storage.statement import first, first_id, leading, narrowed, placeholders, rows, since, slices
@@ -143,7 +143,7 @@ def search_deliveries(
     looked = rest.order_by(Delivery.id.desc()).limit(SEARCHED).alias("looked")
     query = peewee.Select([looked], [looked.c.id])
     if which.error is not None:
-        query = query.where(peewee.fn.LOWER(looked.c.error).contains(which.error.lower()))
+        query = query.where(peewee.fn.LOWER(looked.c.error).contains(clean(which.error.lower())))
     if moment is not None:
         query = query.where(looked.c.delivered_at >= time_text(moment))
     query = query.order_by(looked.c.id.desc()).limit(limit + 1)
@@ -216,7 +216,7 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
         given["client_id"] = client_id
     query = _when(query, given)
     if (part := given.pop("error", None)) is not None:
-        query = query.where(peewee.fn.LOWER(Delivery.error).contains(part.lower()))
+        query = query.where(peewee.fn.LOWER(Delivery.error).contains(clean(part.lower())))
     if (own_id := given.pop("target", None)) is not None and which.handler:
         given["target_id"] = f"{given.pop('handler')}:{own_id}"  # says it all: its index alone is read to count
     elif own_id is not None:
