@@ -9,7 +9,7 @@ from html import unescape
 import httpx2
 import pytest
 
-from tests.flow.dashboard import browser, press
+from tests.flow.dashboard import browser, fields_of, press
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway
 from tests.sink import Sink
@@ -71,3 +71,33 @@ async def test_a_sign_in_is_written_down_once_an_hour_for_each_address(running: 
     async with browser(running) as http:
         assert len([each for each in await acts(http, who="admin") if each[1] == "sign in"]) == 2
         assert TOKEN not in (await http.get("/ui/audit")).text
+
+
+async def test_a_form_that_is_sent_twice_is_written_down_once(running: Gateway, receiver: Sink) -> None:
+    forms = {
+        "add webhook": ("/ui/webhooks/new", {"webhook_url": receiver.url, "phone_number": "*", "events": "message"}),
+        "add number": ("/ui/add/session", {"name": "desk", "client": "default"}),
+        "add client": ("/ui/clients", {"slug": "bakery", "name": "The bakery"}),
+        "add token": ("/ui/clients/default/tokens", {"label": "twice"}),
+    }
+    async with browser(running) as http:
+        for act, (path, typed) in forms.items():
+            form = fields_of(await http.get(path.removesuffix("/tokens"))) | typed
+            answers = [(await http.post(path, data=form)).status_code for _ in range(2)]
+            assert answers == [200, 200], act
+            (hook,) = (await running.ask("GET", "/api/webhooks/list"))["data"]
+        rotate = f"/ui/webhooks/{hook['id']}"
+        form = fields_of(await http.get(rotate))
+        assert [(await http.post(f"{rotate}/rotate", data=form)).status_code for _ in range(2)] == [200, 200]
+        first = "/ui/numbers/desk/first"
+        await running.http.delete(f"/api/webhooks/{hook['id']}")
+        form = fields_of(await http.get(first)) | {"webhook_url": receiver.url}
+        assert [(await http.post(first, data=form)).status_code for _ in range(2)] == [200, 200]
+        done = [what for _, what, _ in await acts(http)]
+    assert {act: done.count(act) for act in (*forms, "new secret")} == {
+        "add webhook": 2,
+        "add number": 1,
+        "add client": 1,
+        "add token": 1,
+        "new secret": 1,
+    }

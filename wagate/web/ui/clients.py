@@ -44,7 +44,8 @@ def _add_clients(routes: Blueprint, parts: Parts) -> None:
             if made.status == UnprocessableError.status and "slug" in wrong:
                 wrong["slug"] = SLUG
             return await _list(parts, asked=asked, wrong=wrong), 422
-        await parts.note("add client", asked["slug"], owner=made.data["id"])
+        if not made.replayed:
+            await parts.note("add client", asked["slug"], owner=made.data["id"])
         return await client_page(parts, asked["slug"], token=made.data["token"])
 
     @routes.get("/clients/<slug>")
@@ -69,7 +70,8 @@ def _add_tokens(routes: Blueprint, parts: Parts) -> None:
         made = await parts.api.call("POST", f"{_path(slug)}/tokens", {"name": name}, who=viewer(), key=form_key(form))
         if wrong := _wrong(made, "label"):
             return await client_page(parts, slug, asked={"label": name}, wrong=wrong), 422
-        await parts.note("add token", slug, f"{made.data['id']} {name}", owner=await client_id_of(parts, slug))
+        if not made.replayed:
+            await parts.note("add token", slug, f"{made.data['id']} {name}", owner=await client_id_of(parts, slug))
         return await client_page(parts, slug, token=made.data["token"])
 
     @routes.post("/clients/<slug>/tokens/<token_id>/revoke")

@@ -49,7 +49,8 @@ def pages(parts: Parts) -> Blueprint:
         if made.wrong:
             wrong = {"webhook_url": made.wrong.get("webhook_url") or next(iter(made.wrong.values()))}
             return await first_page(parts, name, url=url, wrong=wrong), 422
-        await note(parts, "add webhook", made.data)
+        if not made.replayed:
+            await note(parts, "add webhook", made.data)
         return await first_page(parts, name, secret=made.data["secret"])
 
     @routes.post("/numbers/<name>/first/test")

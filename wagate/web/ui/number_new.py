@@ -175,7 +175,8 @@ async def _add(parts: Parts, provider: Provider, form: Form) -> Page | WerkzeugR
         asked = {name: form.get(name, "") for name in ("name", "phone", "client")} | typed(form, fields)
         return _form(parts, provider, asked, wrong, keep_secrets(parts, hidden)), 422
     row = made.data
-    await parts.note("add number", row["name"], provider.title, owner=row["client_id"])
+    if not made.replayed:
+        await parts.note("add number", row["name"], provider.title, owner=row["client_id"])
     if provider.listens:
         return back(f"/ui/numbers/{quote(row['name'], safe='')}/first")
     return parts.page(

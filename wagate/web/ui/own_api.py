@@ -12,13 +12,14 @@ from quart import request
 
 from wagate.errors import NotFoundError, RequestError, UnavailableError
 from wagate.hooks.contracts import Identity
-from wagate.web.access.idempotency import HEADER
+from wagate.web.access.idempotency import HEADER, REPLAYED
 from wagate.web.access.identity import WITHIN, Within
 from wagate.web.http.asgi import App
 from wagate.web.http.bodies import WholeBody
 
 PATIENCE: Final = 30.0
 """Seconds for an answer."""
+AGAIN: Final = REPLAYED[0].lower().encode()
 PASSED_ON: Final = frozenset({b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 """Headers of the page's request that the API sees, too: where it comes from, and what we are called."""
 
@@ -29,6 +30,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     data: Any
     """JSON; None when there is no body."""
+    replayed: bool = False
+    """Whether it said so before, to the same form: what was done then is written down already."""
 
     @property
     def wrong(self) -> dict[str, str]:
@@ -92,11 +95,12 @@ class OwnApi:
             "headers": headers,
             WITHIN: Within(identity=who.identity, token=who.cookie),
         }
-        status, chunks = 0, []
+        status, chunks, replayed = 0, [], False
 
         async def send(message: dict[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, replayed
             status = message.get("status", status)
+            replayed = replayed or any(name.lower() == AGAIN for name, _ in message.get("headers", ()))
             chunks.append(message.get("body", b""))
 
         with trio.move_on_after(PATIENCE):
@@ -104,7 +108,7 @@ class OwnApi:
         if not status:
             raise UnavailableError(f"there was no answer within {PATIENCE:g} s")
         whole = b"".join(chunks)
-        return Answered(status=status, data=msgspec.json.decode(whole) if whole else None)
+        return Answered(status=status, data=msgspec.json.decode(whole) if whole else None, replayed=replayed)
 
 
 async def _nothing_more() -> Mapping[str, Any]:

@@ -103,7 +103,8 @@ def _add_lists(routes: Blueprint, parts: Parts) -> None:
             wrong = made.wrong
         if wrong:
             return _new(parts, typed(form), wrong), 422
-        await note(parts, "add webhook", made.data)
+        if not made.replayed:
+            await note(parts, "add webhook", made.data)
         return await _show(parts, made.data["id"], secret=made.data["secret"])
 
 
@@ -119,8 +120,10 @@ def _add_acts(routes: Blueprint, parts: Parts) -> None:
     async def rotate(webhook_id: object) -> str:
         key = form_key(await request.form)
         found = await parts.api.call("POST", f"{API}/{webhook_id}/rotate-secret", {}, who=viewer(), key=key)
-        await note(parts, "new secret", found.expect())
-        return await _show(parts, str(webhook_id), secret=found.data["secret"])
+        row = found.expect()
+        if not found.replayed:
+            await note(parts, "new secret", row)
+        return await _show(parts, str(webhook_id), secret=row["secret"])
 
     @routes.post("/webhooks/<uuid:webhook_id>/test")
     async def test(webhook_id: object) -> Page | WerkzeugResponse:
