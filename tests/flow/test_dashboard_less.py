@@ -258,6 +258,15 @@ async def test_a_link_that_shows_less_and_acts_tries_again_and_does_nothing_else
         assert (await http.post(f"/ui/receivers/{things['target_id']}/probe", data=form)).status_code == 303
 
 
+async def test_who_only_looks_at_first_steps_asks_for_no_stream_that_is_refused() -> None:
+    async with full() as (gateway, _), by_link(gateway, "all") as http, browser(gateway) as admin:
+        page = "/ui/numbers/main/first"
+        assert (await http.get("/ui/live?page=first&thing=main")).status_code == 404
+        assert "data-live" in (await admin.get(page)).text
+        looked = await http.get(page)
+        assert (looked.status_code, "data-live" in looked.text) == (200, False)
+
+
 async def test_a_link_says_what_it_shows_before_and_after_it_is_opened_and_by_api() -> None:
     async with full() as (gateway, _):
         for sees, word in (

@@ -91,7 +91,7 @@ async def first_page(
         "first",
         "numbers",
         row=row,
-        live=f"page=first&{urlencode({'thing': row.name})}",
+        live=f"page=first&{urlencode({'thing': row.name})}" if viewer().opens("first") else "",
         scans=provider is not None and provider.sessions,
         pairs=provider is not None and provider.pair_code is not None,
         first=await _first(parts, row),
