@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fake_provider import SECRET, Pigeon, body_of, installed, letter, sign
+from tests.flow.dashboard import browser
 from tests.inprocess import Gateway, running_gateway
 from wagate.errors import ConfigError
 from wagate.events import NewEvent
@@ -121,6 +122,15 @@ async def test_another_clients_account_gets_nothing_of_it() -> None:
         assert await stored(running) == []
         [shown] = (await running.ask("GET", "/api/unknown-numbers"))["data"]
         assert (shown["number"], shown["tenant_id"]) == ("n2", "default")
+
+
+async def test_what_cannot_be_read_three_times_in_a_row_needs_somebody_until_one_is_accepted() -> None:
+    async with gateway() as running, browser(running) as http:
+        for times in range(1, 4):
+            await post(running, b"{", 400)
+            assert ("gets webhooks that are refused" in (await http.get("/ui/")).text) == (times == 3)
+        await post(running, body_of(letter("one")))
+        assert "gets webhooks that are refused" not in (await http.get("/ui/")).text
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"letters": 1'])

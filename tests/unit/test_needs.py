@@ -15,7 +15,7 @@ from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import Check, Level
-from wagate.web.inbound.refusals import SIGNATURE
+from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE
 from wagate.web.ui.needs import LITTLE_FREE, Need, Weight, heading, needs, view
 
 NOW = datetime(2025, 1, 20, 10, tzinfo=UTC)
@@ -192,3 +192,26 @@ def test_refused_webhooks_lead_to_where_the_secret_is_set() -> None:
     )  # fmt: skip
     (need,) = needs((), (), (), free=LITTLE_FREE, recover=DAY, now=NOW, refused=[row])
     assert (need.act, need.mend, need.link) == ("Mend it", "/ui/numbers/main#trouble", "/ui/numbers/main")
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ({SIGNATURE: 2}, ""),
+        ({CHALLENGE: 3}, "3 in a row. Compare the verify token here with the provider's."),
+        ({BODY: 1000}, "1,000 in a row. Is it the number's provider that posts them?"),
+        ({SIGNATURE: 1, BODY: 1, CHALLENGE: 1}, "3 in a row. Compare the secret here with the provider's."),
+    ],
+)
+def test_refused_webhooks_count_for_whatever_reason_and_once_for_a_number(refused: dict[str, int], said: str) -> None:
+    rows = [
+        RefusedRow(
+            account_id="a", account="main", tenant="default", provider="meta", reason=reason, in_a_row=count,
+            times=count, detail="", first_at=NOW, last_at=NOW + timedelta(seconds=len(reason)),
+        )
+        for reason, count in refused.items()
+    ]  # fmt: skip
+    found = needs((), (), (), free=LITTLE_FREE, recover=DAY, now=NOW, refused=rows)
+    assert [each.detail for each in found] == [said] * bool(said)
+    nothing = set(refused) == {BODY}
+    assert [each.mend for each in found] == ["" if nothing else "/ui/numbers/main#trouble"] * bool(said)

@@ -105,10 +105,10 @@ class ProviderDoor:
         asked = self._asked(request, body)
         if not self._verified(provider, seen, asked):
             raise self._refused(request, UnauthorizedError)
-        self._refusals.believed(account.name)
         self._limit.spend(account.name)
         await self._own.refuse(request)
         events = self._parse(provider, seen, asked)
+        self._refusals.believed(account.name)  # Who posts what can't be read is not accepted.
         owned = await self._ignore_filter.taken_in(self._numbers.owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer

@@ -19,7 +19,7 @@ from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import LEAST_FREE, Check, Level
-from wagate.web.inbound.refusals import SIGNATURE
+from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE
 from wagate.web.ui import words
 from wagate.web.ui.leaves import number_mark
 from wagate.web.ui.outside import path
@@ -32,9 +32,14 @@ MUCH = 0.01
 """Of what a receiver got in a day: if more of it failed for good, few are worth a look, too."""
 NEW = timedelta(days=1)
 """A number that was never linked is about to be for so long; after that nobody wants it."""
-COMPARE = "Compare the secret here with the provider's."
 IN_A_ROW = 3
 """Refused webhooks since the last accepted one: so many are no accident."""
+CURES = {
+    SIGNATURE: "Compare the secret here with the provider's.",
+    CHALLENGE: "Compare the verify token here with the provider's.",
+    BODY: "Is it the number's provider that posts them?",
+}
+"""Why webhooks are refused → what to look at."""
 LITTLE_FREE = 1024**3
 """Bytes."""
 OLD = timedelta(days=7)
@@ -111,7 +116,7 @@ def needs(
         *_parts(checks),
         *(each for row in targets for each in _target(row, recover, now, turned_away, linked)),
         *unlinked,
-        *(each for row in refused for each in _refused(row)),
+        *_refused(refused),
         *_disk(free),
         *_backup(backup, now),
         *_doctor(failing, linked),
@@ -251,19 +256,25 @@ def _number(row: AccountRow, now: datetime) -> Iterator[Need]:
     )
 
 
-def _refused(row: RefusedRow) -> Iterator[Need]:
-    if row.reason == SIGNATURE and row.in_a_row >= IN_A_ROW:
-        yield Need(
-            weight=Weight.REFUSED,
-            mark=("bad", "Refused"),
-            who=row.account,
-            link=f"/ui/numbers/{row.account}",
-            what="gets webhooks that are refused",
-            detail=" ".join(filter(None, (f"{row.in_a_row:,} in a row.", _sentence(row.detail), COMPARE))),
-            act="Mend it",
-            mend=_mends(row.account, ()),
-            since=row.first_at,
-        )
+def _refused(refused: Iterable[RefusedRow]) -> Iterator[Need]:
+    """One for each number, whatever the reasons: none was accepted meanwhile."""
+    for name, rows in groupby(sorted(refused, key=lambda row: row.account), key=lambda row: row.account):
+        every = [row for row in rows if row.in_a_row]
+        count = sum(row.in_a_row for row in every)
+        if count >= IN_A_ROW:
+            last = max(every, key=lambda row: row.last_at)
+            mends = any(row.reason != BODY for row in every)
+            yield Need(
+                weight=Weight.REFUSED,
+                mark=("bad", "Refused"),
+                who=name,
+                link=f"/ui/numbers/{name}",
+                what="gets webhooks that are refused",
+                detail=" ".join(filter(None, (f"{count:,} in a row.", _sentence(last.detail), CURES[last.reason]))),
+                act="Mend it" if mends else "",
+                mend=_mends(name, ()) if mends else "",
+                since=min(row.first_at for row in every),
+            )
 
 
 def _disk(free: int) -> Iterator[Need]:
