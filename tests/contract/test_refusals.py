@@ -100,10 +100,37 @@ async def test_what_the_database_did_not_take_is_kept_for_the_next_time(
         patched.setattr(database, "write", locked)
         with pytest.raises(StorageError):
             await refusals.write()
-        seen = [row.times for row in await refusals.all(client_id=1)]
-        assert seen == [1] * written, "who looks meanwhile sees what was written"
+        (seen,) = await refusals.all(client_id=1)
+        assert (seen.in_a_row, seen.times, seen.account, seen.tenant) == (2, 2, "bakery", "default")
+        assert await refusals.all(client_id=2) == []
+    await refusals.write()
     (row,) = await refusals.all(client_id=1)
-    assert (row.in_a_row, row.times) == (3, 3)
+    assert (row.in_a_row, row.times) == (2, 2)
+
+
+async def test_who_looks_writes_nothing_and_sees_what_is_not_written_yet(
+    database: Database, accounts: dict[str, Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = begun(database, accounts)
+    refusals.refused("bakery", "meta", SIGNATURE, "first")
+    await refusals.write()
+    (first,) = await refusals.all(client_id=1)
+
+    async def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("a look is no reason to write")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "write", never)
+        for _ in range(2):
+            refusals.refused("bakery", "meta", SIGNATURE, "later")
+        (row,) = await refusals.all(client_id=1, account_id=first.account_id)
+        assert (row.in_a_row, row.times, row.detail, row.first_at) == (3, 3, "later", first.first_at)
+        refusals.believed("bakery")
+        refusals.refused("bakery", "meta", CHALLENGE)
+        seen = {one.reason: (one.in_a_row, one.times) for one in await refusals.all(client_id=None)}
+        assert seen == {SIGNATURE: (0, 3), CHALLENGE: (1, 1)}
+    await refusals.write()
+    assert {one.reason: (one.in_a_row, one.times) for one in await refusals.all(client_id=1)} == seen
 
 
 async def test_old_ones_are_forgotten(database: Database, accounts: dict[str, Account]) -> None:

@@ -16,6 +16,7 @@ from wagate.storage.fields import time_text
 from wagate.storage.statement import lock, run
 
 Write = Callable[[peewee.Database], None]
+Pending = tuple[str, datetime]
 
 PART: Final = "part:"
 """Begins the names of their marks among the heartbeats."""
@@ -35,6 +36,11 @@ class Once:
         """Perhaps written: it stays as it is until that is known."""
         self._turn = trio.Lock()
 
+    @property
+    def pending(self) -> Pending | None:
+        """What is being written, or broke off: to ask `is_written` of; None: nothing."""
+        return None if self._part is None else (self._name, self._last)
+
     async def write(self, take: Callable[[], Write | None]) -> None:
         """Write what broke off the last time, and then what ``take`` hands over, if anything.
 
@@ -51,6 +57,12 @@ class Once:
         if self._part is not None:
             await self._database.write(_once, self._part, self._name, self._last)
             self._part = None
+
+
+def is_written(db: peewee.Database, part: Pending) -> bool:
+    """Whether this part is there."""
+    name, at = part
+    return last_beat(db, name) == at
 
 
 @apart

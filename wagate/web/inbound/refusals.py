@@ -8,14 +8,13 @@ from functools import partial
 from typing import Final
 
 import peewee
-import structlog
+from msgspec.structs import asdict, replace
 
 from wagate.clock import Clock
-from wagate.errors import StorageError
 from wagate.hooks.providers import Finding
 from wagate.storage.clock_marks import believed
 from wagate.storage.database import Database
-from wagate.storage.once import Once
+from wagate.storage.once import Once, Pending, is_written
 from wagate.storage.owners.directory import Account
 from wagate.storage.refusals import (
     Refused,
@@ -30,8 +29,6 @@ KEPT: Final = timedelta(days=90)
 SIGNATURE = "signature"
 CHALLENGE = "challenge"
 BODY = "body"
-
-log = structlog.get_logger("wagate.refusals")
 
 
 class Refusals:
@@ -53,6 +50,8 @@ class Refusals:
         self._once = Once(database, clock)
         self._found: dict[tuple[str, str], Refused] = {}
         self._believed: set[str] = set()
+        self._taken: tuple[list[Refused], set[str]] = ([], set())
+        """What was handed over to be written last, and whose webhooks were accepted."""
         self._open: set[str] = set()
         """Ids of accounts with something refused since the last accepted webhook."""
 
@@ -97,15 +96,46 @@ class Refusals:
             return None
         found, self._found = list(self._found.values()), {}
         believed, self._believed = self._believed, set()
+        self._taken = found, believed
         return partial(add_refusals, believed=believed, found=found)
 
     async def all(self, *, client_id: int | None, account_id: str | None = None) -> Sequence[RefusedRow]:
-        """By account and reason; ``client_id`` None: of all clients."""
-        try:
-            await self.write()
-        except StorageError as error:  # who looks while nothing can be written sees what was
-            log.warning("refused webhooks not written down", reason=str(error))
-        return await self._database.browse(list_refusals, client_id=client_id, account_id=account_id)
+        """By account and reason; ``client_id`` None: of all clients. Who looks writes nothing."""
+        while True:
+            taken, fresh = self._taken, ([replace(each) for each in self._found.values()], {*self._believed})
+            read = partial(_list, client_id=client_id, account_id=account_id, pending=self._once.pending)
+            rows, missing = await self._database.browse(read)
+            if taken is self._taken:  # else what is in ``fresh`` may be among the rows
+                break
+        found = {(row.account_id, row.reason): row for row in rows}
+        for more, accepted in ([taken] if missing else []) + [fresh]:
+            self._add(found, more, accepted)
+        mine = {
+            one.id: one
+            for one in self._accounts().values()
+            if client_id in {None, one.client_id} and account_id in {None, one.id}
+        }
+        shown = [row for row in found.values() if row.account or row.account_id in mine]
+        for row in shown:
+            if not row.account:
+                of = mine[row.account_id]
+                row.account, row.tenant, row.provider = of.name, of.tenant, of.provider
+        return sorted(shown, key=lambda row: (row.account, row.reason))
+
+    @staticmethod
+    def _add(found: dict[tuple[str, str], RefusedRow], more: Sequence[Refused], accepted: set[str]) -> None:
+        """As `add_refusals` does; a row that is new has no account's name yet."""
+        for row in found.values():
+            if row.account_id in accepted:
+                row.in_a_row = 0
+        for each in more:
+            row = found.setdefault(
+                (each.account_id, each.reason),
+                RefusedRow(**asdict(each) | {"in_a_row": 0, "times": 0}, account="", tenant="", provider=""),
+            )
+            row.first_at = row.first_at if row.in_a_row else each.first_at
+            row.in_a_row, row.times = row.in_a_row + each.in_a_row, row.times + each.times
+            row.detail, row.last_at = each.detail, each.last_at
 
     async def drop(self) -> None:
         """Forget those that are old."""
@@ -125,3 +155,11 @@ class Refusals:
         return [Finding(level="fail", what="signature", detail=each, next_step=step) for each in told] or [
             Finding(level="ok", what="signature", detail="no webhooks are being refused")
         ]
+
+
+def _list(
+    db: peewee.Database, *, client_id: int | None, account_id: str | None, pending: Pending | None
+) -> tuple[list[RefusedRow], bool]:
+    """What was written; and whether what is being written is not among it."""
+    missing = pending is not None and not is_written(db, pending)
+    return list_refusals(db, client_id=client_id, account_id=account_id), missing
