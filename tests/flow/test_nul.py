@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 from tests.flow.dashboard import browser, fields_of
@@ -49,7 +50,10 @@ def asked_of_api(document: dict[str, object]) -> Iterator[tuple[str, str, str]]:
 
 async def test_a_nul_is_no_failure_of_ours_on_any_route(postgres_url: str) -> None:
     async with https_sink() as sink:
-        tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}, "database": {"url": postgres_url}}
+        tables: dict[str, dict[str, Any]] = {
+            "delivery": {"allow_networks": ["127.0.0.0/8"]},
+            "database": {"url": postgres_url},
+        }
         async with running_gateway(tables, ca_file=sink.ca_file) as gateway, browser(gateway) as http:
             things = await ours(gateway, http, sink)
             wrong = await of_the_api(gateway)
