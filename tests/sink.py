@@ -59,6 +59,8 @@ class Sink:
     accepted: list[Got] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
+    gate: trio.Event | None = None
+    """No answer leaves before this has happened."""
     busy: set[int] = field(default_factory=set)
     """Senders' ports of the connections on which a request is worked on."""
     connections: int = 0
@@ -175,6 +177,8 @@ async def _converse(
         try:
             if delay:
                 await trio.sleep(delay)
+            if sink.gate is not None:
+                await sink.gate.wait()
             answer = sink.script(got)
             status, extra = answer if isinstance(answer, tuple) else (answer, {})
             text = sink.says(got)

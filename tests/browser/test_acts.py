@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import trio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.browsing import Site, without_complaints
@@ -128,6 +129,49 @@ def test_try_now_says_that_it_is_still_down(site: Site, page: Page) -> None:
     page.goto(site.url)
     page.get_by_role("button", name="Try now Stock sync").first.click()
     expect(page.get_by_role("status")).to_contain_text("still accepts nothing")
+
+
+LOOK = """(form) => { const button = document.querySelector(`${form} button`); button.focus();
+    const note = (when) => sessionStorage.setItem(when, [button.textContent, button.ariaBusy, button.disabled].join());
+    document.addEventListener("submit", () => setTimeout(
+        () => { note("pressed"); button.form.requestSubmit() }), {once: true});
+    addEventListener("pagehide", () => note("left")) }"""
+"""Notes how a button looks once it was pressed, and when the answer comes; presses it twice."""
+
+
+def test_a_pressed_button_says_so_until_the_receiver_answers_and_is_not_pressed_twice(site: Site, page: Page) -> None:
+    site.run(site.scene.post, "are you slow?")
+    site.run(site.scene.stands, "Stock sync", "down")
+    page.goto(site.url)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    gate = site.scene.sink.gate = trio.Event()
+    page.evaluate(LOOK, "form[action$='/probe']")
+    page.keyboard.press("Enter")
+    site.run(site.scene.sink.until_running)
+    site.scene.sink.gate = None
+    site.token.run_sync_soon(gate.set)
+    expect(page.get_by_role("status")).to_contain_text("still accepts nothing")
+    busy = "Trying … Stock sync,true,true"
+    assert [page.evaluate(f"sessionStorage.{when}") for when in ("pressed", "left")] == [busy, busy]
+    assert len(asked) == 1
+    expect(page.locator("form[action$='/probe'] button").first).to_have_text("Try now Stock sync")
+
+
+def test_a_page_that_comes_back_has_its_buttons_as_they_were(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}deliveries?state=failed")
+    page.locator("tbody [name=id]").first.check()
+    page.evaluate(LOOK, "form:has([name=id])")
+    page.evaluate(
+        """() => document.addEventListener("submit", () => setTimeout(
+            () => dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))), {once: true})"""
+    )
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        page.keyboard.press("Enter")
+    assert "do=retry" in (sent.value.post_data or "")  # it is disabled once the form was read
+    expect(page.get_by_role("status").first).to_contain_text("It will be sent again")
+    assert page.evaluate("sessionStorage.pressed") == "Retry selected,true,true"
+    assert page.evaluate("sessionStorage.left") == "Retry selected,,false"
 
 
 def test_keys_walk_pick_and_open_and_are_text_in_a_field(site: Site, page: Page) -> None:

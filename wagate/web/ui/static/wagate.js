@@ -77,6 +77,22 @@
     open();
   }
 
+  // A pressed button says so, and is not pressed twice: the answer is a new page. Back shows it as it was.
+  const busy = new Map();
+  document.addEventListener("submit", (event) => {
+    const form = event.target, button = event.submitter ?? form.querySelector("button");
+    if (form.getAttribute("method") !== "post") return;
+    if (busy.has(form)) return event.preventDefault();
+    busy.set(form, [button, [...button.childNodes]]);
+    button.ariaBusy = "true";
+    if (/[/](probe|mend|test)$/.test(form.getAttribute("action"))) button.replaceChildren("Trying …", ...[...button.querySelectorAll(".vh")].map((node) => node.cloneNode(true)));
+    setTimeout(() => { button.disabled = busy.has(form) }); // once the form is read: a button that is disabled sends no value
+  });
+  addEventListener("pageshow", () => {
+    for (const [button, nodes] of busy.values()) { button.ariaBusy = null; button.disabled = false; button.replaceChildren(...nodes) }
+    busy.clear();
+  });
+
   // What is newer was asked for: the page comes anew, and the focus goes to the first of it.
   document.addEventListener("click", (event) => { if (event.target.closest(".more a")) sessionStorage.setItem("newer", "1") });
   if (sessionStorage.getItem("newer")) {
