@@ -24,6 +24,10 @@ class StorageError(WagateError):
     """The database could not do what was asked (down, full, locked). Nothing was stored; the sender may try again."""
 
 
+class TooSlowError(StorageError):
+    """The database works, but this took longer than it may. Asking for less helps; asking again may."""
+
+
 class QueueError(WagateError):
     """Redis could not be reached or refused. Ids not queued are put back from the tables by the sweep."""
 

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from tests.rows import NOW, intake, route
-from wagate.errors import StorageError
+from wagate.errors import StorageError, TooSlowError
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 from wagate.storage import database as module
 from wagate.storage.audit import list_acts
@@ -211,7 +211,7 @@ async def test_a_list_that_takes_too_long_fails_alone(
         return rows(db, f"{count} SELECT max(i) FROM n")
 
     async with open_database(database_url, tmp_path) as database:
-        with pytest.raises(StorageError, match="took too long"):
+        with pytest.raises(TooSlowError, match="took too long"):
             await database.browse(slow)
         assert await database.browse(rows, "SELECT 2") == [(2,)], "the connection is as good as new"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import peewee
 
-from wagate.errors import StorageError, WagateError
+from wagate.errors import StorageError, TooSlowError, WagateError
+
+TOO_SLOW: Final = "it took too long"
+"""The reason of a read that was broken off."""
 
 
 class Engine(Protocol):
@@ -44,7 +47,8 @@ def translated(engine: Engine, error: Exception) -> Exception:
     reason = engine.reason(error)
     if reason is None:
         return error
-    failure = StorageError(f"{engine.where}: {reason}")
+    kind = TooSlowError if reason.startswith(TOO_SLOW) else StorageError
+    failure = kind(f"{engine.where}: {reason}")
     failure.__cause__ = error
     return failure
 

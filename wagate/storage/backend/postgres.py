@@ -8,7 +8,7 @@ import peewee
 
 from wagate.config.redact import redact
 from wagate.errors import ConfigError
-from wagate.storage.backend.dialect import chain
+from wagate.storage.backend.dialect import TOO_SLOW, chain
 
 try:
     import psycopg
@@ -32,7 +32,7 @@ REASONS = {
     "53200": "the server is out of memory",
     "53300": "the server has no connection left",
     "55P03": "locked for more than 10 s",
-    "57014": "it took too long",
+    "57014": TOO_SLOW,
     "57P": "the server is stopping or starting",
     "08": "the connection is lost",
 }

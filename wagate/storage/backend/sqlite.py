@@ -11,7 +11,7 @@ from typing import Any, Literal
 import peewee
 
 from wagate.config.secrets import close_to_others
-from wagate.storage.backend.dialect import chain
+from wagate.storage.backend.dialect import TOO_SLOW, chain
 
 PRAGMAS = {
     "journal_mode": "wal",
@@ -32,7 +32,7 @@ REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_BUSY: f"locked by another process for more than {BUSY_SECONDS:.0f} s",
     sqlite3.SQLITE_LOCKED: "locked",
-    sqlite3.SQLITE_INTERRUPT: "it took too long",
+    sqlite3.SQLITE_INTERRUPT: TOO_SLOW,
     sqlite3.SQLITE_READONLY: "read-only: the file or its folder can't be written",
     sqlite3.SQLITE_IOERR: "the disk gave an input/output error",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup",

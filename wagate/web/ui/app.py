@@ -15,6 +15,7 @@ from wagate.errors import (
     RequestError,
     StorageError,
     TooManyRequestsError,
+    TooSlowError,
     UnauthorizedError,
     WagateError,
 )
@@ -234,6 +235,16 @@ def _answer_errors(ui: Finishing) -> None:
     async def refused(error: RequestError) -> Problem:
         return _problem(NOT_HERE if error.status == 404 else f"{error}.", error.status, _later(error))
 
+    @ui.errorhandler(TooSlowError)
+    async def slow(error: TooSlowError) -> Problem:
+        log.warning("page failed", path=request.path, error=str(error))
+        listed = f"{PREFIX}/deliveries"
+        if request.path == f"{listed}/bulk":
+            to = f"{listed}?{_here().partition('?')[2]}"
+            return _problem(words.TOO_SLOW, 503, to=to, label="Back to the filter")
+        to = _here() if request.method == "GET" else ""
+        return _problem("That took too long. The gateway runs, and nothing was lost.", 503, to=to, label="Try again")
+
     @ui.errorhandler(WagateError)
     async def unable(error: WagateError) -> Problem:
         log.warning("page failed", path=request.path, error=str(error))
@@ -253,11 +264,16 @@ def _later(error: RequestError) -> dict[str, str]:
     return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequestsError) else {}
 
 
-def _problem(text: str, status: int, headers: dict[str, str] | None = None) -> Problem:
+def _problem(
+    text: str, status: int, headers: dict[str, str] | None = None, *, to: str = "", label: str = ""
+) -> Problem:
+    """A page that says what went wrong; ``to``: what ``label`` leads to, besides the overview."""
     page = render(
         "problem",
         status=status,
         text=text,
+        to=to,
+        label=label,
         theme=request.cookies.get("theme", ""),
         signed_in=g.get("viewer") is not None,
     )

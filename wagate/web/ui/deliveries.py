@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import ConflictError, ForbiddenError, NotFoundError
+from wagate.errors import ConflictError, ForbiddenError, NotFoundError, TooSlowError
 from wagate.hooks.views import DeliveryView, Page
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import HANDED, LEAVING, LOST, WAITING, DeliveryFilter
@@ -59,7 +59,7 @@ def pages(parts: Parts) -> Blueprint:
     routes = Blueprint("deliveries", __name__)
 
     @routes.get("/deliveries")
-    async def index() -> str | WerkzeugResponse:
+    async def index() -> str | tuple[str, int] | WerkzeugResponse:
         asked = filter_asked()
         if led := await _lead(parts, asked["q"]):
             return led
@@ -69,11 +69,12 @@ def pages(parts: Parts) -> Blueprint:
             return back(_link(asked | {"target": found[0].id}))
         which = wanted(parts, asked)
         before = request.args.get("before") or None
-        page, search = await _page(parts, which, before)
+        page, search, slow = await _page(parts, which, before)
         names = await parts.targets.names(sorted({f"{one.handler}:{one.target}" for one in page.data}))
-        return parts.page(
+        shown = parts.page(
             "deliveries",
             "deliveries",
+            slow=slow,
             asked=asked,
             client=one_client(),
             page=page,
@@ -86,11 +87,12 @@ def pages(parts: Parts) -> Blueprint:
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
             chips=chips(asked, next((row.name for row in found if row.id == asked["target"]), "")),
-            matches=await _matches(parts, which, page, before, search) if any(asked.values()) else "",
+            matches=await _matches(parts, which, page, before, search) if any(asked.values()) and not slow else "",
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?")
             if any(asked.values()) and asked["state"] != HANDED
             else "",
         )
+        return (shown, 503) if slow else shown
 
     @routes.post("/deliveries")
     async def act() -> str | WerkzeugResponse:
@@ -122,15 +124,24 @@ def refuse_search(asked: Mapping[str, str]) -> None:
         raise ForbiddenError("your link shows no texts, so search for an id, or for a phone number with +")
 
 
-async def _page(parts: Parts, which: DeliveryFilter, before: str | None) -> tuple[Page[DeliveryView], Searched | None]:
-    """What the list shows; and how far the search for a text came."""
+async def _page(
+    parts: Parts, which: DeliveryFilter, before: str | None
+) -> tuple[Page[DeliveryView], Searched | None, bool]:
+    """What the list shows; how far the search for a text came; and whether nothing came in time.
+
+    Then the form stays: what would be quicker is typed there.
+    """
     found: tuple[Page[DeliveryView], Searched | None]
-    if _is_search(which):
-        found = await parts.deliveries.search(which, client_id=parts.whose(), limit=PAGE, cursor=before)
-    else:
-        found = await parts.deliveries.page(which, client_id=parts.whose(), limit=PAGE, cursor=before), None
+    try:
+        if _is_search(which):
+            found = await parts.deliveries.search(which, client_id=parts.whose(), limit=PAGE, cursor=before)
+        else:
+            found = await parts.deliveries.page(which, client_id=parts.whose(), limit=PAGE, cursor=before), None
+    except TooSlowError:
+        return Page(data=[], next_cursor=None), None, True
     page, search = found
-    return page if viewer().texts else Page(data=[*map(delivery, page.data)], next_cursor=page.next_cursor), search
+    cut = page if viewer().texts else Page(data=[*map(delivery, page.data)], next_cursor=page.next_cursor)
+    return cut, search, False
 
 
 def _is_search(which: DeliveryFilter) -> bool:
@@ -141,13 +152,15 @@ def _is_search(which: DeliveryFilter) -> bool:
 async def _matches(
     parts: Parts, which: DeliveryFilter, page: Page[DeliveryView], before: str | None, search: Searched | None
 ) -> str:
-    """How many match, for the button: ``1,204``, ``10,000+``; '' when a text is looked for, as that reads too much."""
+    """How many match, for the button: ``1,204``, ``10,000+``; '' when that reads too much or takes too long."""
     if not before and page.next_cursor is None and (search is None or search.further is None):
         return f"{len(page.data):,}"
     if not viewer().may_retry or _is_search(which):
         return ""
-    count, _ = await parts.database.browse(count_matching, which, client_id=parts.whose(), most=COUNTED)
-    return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
+    with suppress(TooSlowError):  # the button goes without, and the page that asks counts, too
+        count, _ = await parts.database.browse(count_matching, which, client_id=parts.whose(), most=COUNTED)
+        return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
+    return ""
 
 
 def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:

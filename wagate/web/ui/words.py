@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from wagate.events import SessionGroup
 from wagate.rules.targets import Standing
@@ -113,6 +114,10 @@ PROBLEMS = {
 """A refused page's status → its title; of all others it is that it didn't work."""
 
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+TOO_SLOW: Final = "That took too long. Add a receiver or a time."
+"""Of a list of deliveries, or what is asked of all of them."""
 
 
 def unwritable(reason: str) -> str:
