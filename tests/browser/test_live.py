@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -61,6 +62,40 @@ def test_a_box_a_field_and_the_focus_survive_while_the_list_changes(site: Site, 
     watching.get_by_role("link", name="1 newer delivery").click()
     expect(watching.locator("tbody tr").first).to_contain_text("one more")
     expect(watching.locator("tbody [name=id]").first).to_be_focused()
+
+
+STAND_IN = """window.EventSource = class extends EventTarget { static CLOSED = 2; readyState = 1; close() {}
+    constructor() { super(); window.stream = this } };
+window.patch = (...leaves) => stream.dispatchEvent(new MessageEvent("patch", {data: leaves.join("")}));
+window.hear = () => new MutationObserver(() => { window.heard = (window.heard ?? 0) + 1 }).observe(
+    document.querySelector("[data-told]"), {childList: true, characterData: true, subtree: true})"""
+"""A stream that the test speaks for, and a count of what is read aloud."""
+
+
+@pytest.mark.parametrize("path", ["deliveries", ""])
+def test_what_is_newer_is_read_aloud_at_most_each_half_minute_and_figures_never(
+    site: Site, page: Page, path: str
+) -> None:
+    page.clock.install(time=datetime(2026, 1, 1))
+    page.add_init_script(STAND_IN)
+    page.goto(site.url + path)
+    page.clock.pause_at(datetime(2026, 1, 2))
+    assert page.locator("main").get_by_role("status").count() == 0
+    assert page.evaluate("[...document.querySelectorAll('[aria-live]')].map((each) => each.outerHTML)") == [
+        '<p class="vh" aria-live="polite" data-told=""></p>'
+    ]
+    page.evaluate("hear()")
+    for count in range(1, 15):
+        page.evaluate(f"patch('<span id=more>{count} newer</span>', '<span id=f-in>{count}</span>')")
+    told = page.locator("[data-told]")
+    assert (page.evaluate("heard"), told.text_content()) == (1, "1 newer")
+    assert page.locator("#more").text_content() == "14 newer"
+    page.clock.run_for(29_000)
+    assert page.evaluate("heard") == 1
+    page.clock.run_for(2_000)
+    assert (page.evaluate("heard"), told.text_content()) == (2, "14 newer")
+    page.clock.run_for(60_000)
+    assert page.evaluate("heard") == 2, "what was said once is not said again"
 
 
 def test_figures_of_the_overview_and_of_a_receiver_change(site: Site, watching: Page) -> None:

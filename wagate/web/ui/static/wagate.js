@@ -17,10 +17,21 @@
   const lasting = (s) => s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min`
     : `${Math.floor(s / 3600)} h` + (s % 3600 < 60 ? "" : ` ${Math.floor(s % 3600 / 60)} min`);
 
+  // Read aloud is only that something is newer or needs somebody, at most each 30 s; figures never are.
+  const told = one("[data-told]");
+  let toldAt = -Infinity;
+  const tell = () => {
+    const text = one("#more")?.textContent ?? "";
+    if (!told || told.textContent === text || text && performance.now() - toldAt < 30000) return;
+    if (text) toldAt = performance.now();
+    told.textContent = text;
+  };
+
   // One timer for all countdowns and ages. Nothing moves while the page is hidden.
   const began = new WeakMap();
   setInterval(() => {
     if (document.hidden) return;
+    tell();
     for (const node of all("time")) {
       const gone = Math.max(0, Math.floor((now() - Date.parse(node.dateTime)) / 1000)), ago = node.textContent.endsWith(" ago");
       if (gone < 21600 && (ago || "age" in node.dataset)) node.textContent = lasting(gone) + (ago ? " ago" : "");
@@ -50,6 +61,7 @@
       old.replaceChildren(...fresh.childNodes);
       if (row) { row.classList.remove("moved"); void row.offsetWidth; row.classList.add("moved") }
     }
+    tell();
   };
   const close = () => { source?.close(); source = undefined };
   const open = () => {
