@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -76,10 +76,10 @@ window.hear = () => new MutationObserver(() => { window.heard = (window.heard ??
 def test_what_is_newer_is_read_aloud_at_most_each_half_minute_and_figures_never(
     site: Site, page: Page, path: str
 ) -> None:
-    page.clock.install(time=datetime(2026, 1, 1))
+    page.clock.install(time=datetime(2026, 1, 1, tzinfo=UTC))
     page.add_init_script(STAND_IN)
     page.goto(site.url + path)
-    page.clock.pause_at(datetime(2026, 1, 2))
+    page.clock.pause_at(datetime(2026, 1, 2, tzinfo=UTC))
     assert page.locator("main").get_by_role("status").count() == 0
     assert page.evaluate("[...document.querySelectorAll('[aria-live]')].map((each) => each.outerHTML)") == [
         '<p class="vh" aria-live="polite" data-told=""></p>'

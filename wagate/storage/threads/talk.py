@@ -12,7 +12,9 @@ import peewee
 from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.events.kinds import MESSAGE
+from wagate.parsing.message_ids import bare_id
 from wagate.storage.events.listing import deliveries_of, get_delivery, get_event, select_events
+from wagate.storage.fields import clean
 from wagate.storage.models import Chat, EventRow, Message
 from wagate.storage.outbox.messages import UNSENT, MessageRow, get_message
 from wagate.storage.rows import DeliveryDetail, Page, to_event
@@ -120,6 +122,21 @@ def follow(db: peewee.Database, wanted: str, *, client_id: int | None = None) ->
         cause=None if message is None else _cause(db, message),
         answers=_answers(db, event) if message is None else [],
     )
+
+
+def find_message(db: peewee.Database, wanted: str, *, client_id: int | None) -> str | None:
+    """What `follow` finds the message by that this id means: our own, or the provider's; None: there is none."""
+    with suppress(NotFoundError):
+        return get_message(db, wanted, client_id=client_id).id
+    whole, bare = clean(wanted), clean(bare_id(wanted))
+    for table, same in ((Message, Message.provider_id == whole), (EventRow, EventRow.message_id == whole)):
+        # Short ids are counted in each chat: who gives the whole one means that; else it is the first that had it.
+        query = table.select(table.id).where(table.bare_id == bare, peewee.SQL("bare_id <> ''"))
+        if client_id is not None:
+            query = query.where(table.client_id == client_id)
+        if found := first(db, query.order_by(same.desc(), table.id).limit(1)):
+            return str(found["id"])
+    return None
 
 
 def _message(db: peewee.Database, wanted: str, client_id: int | None) -> MessageRow | None:

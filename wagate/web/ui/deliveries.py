@@ -20,7 +20,10 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import Searched
 from wagate.storage.minutes import MINUTE, start_of
 from wagate.storage.statement import first_id
+from wagate.storage.threads.conversations import Thread, list_threads
+from wagate.storage.threads.talk import find_message
 from wagate.web.ui import words
+from wagate.web.ui.outside import path
 from wagate.web.ui.parts import Parts, back, one_client, own, viewer
 from wagate.web.ui.without_text import delivery
 
@@ -222,12 +225,26 @@ async def _lead(parts: Parts, searched: str) -> WerkzeugResponse | None:
         return None
     digits = "".join(each for each in searched if each.isdecimal())
     if searched.startswith("+") and len(digits) >= 6:
-        return back(f"/ui/deliveries?{urlencode({'chat': '+' + digits})}")
+        return back(await _chat(parts, f"+{digits}"))
+    client_id = viewer().client_id
     try:
-        found = await parts.deliveries.get(searched, client_id=viewer().client_id)
+        return back(f"/ui/deliveries/{(await parts.deliveries.get(searched, client_id=client_id)).id}")
     except NotFoundError:
-        return None
-    return back(f"/ui/deliveries/{found.id}")
+        message = await parts.database.browse(find_message, searched, client_id=client_id)
+        return None if message is None else back(f"/ui/messages/{message}")
+
+
+async def _chat(parts: Parts, phone: str) -> str:
+    """The conversation with a phone, or those of several numbers; its deliveries, if there is none to open."""
+    found: list[Thread] = []
+    if viewer().opens("conversations"):
+        key = chat_key(phone)
+        found = await parts.database.browse(list_threads, client_id=viewer().client_id, limit=2, chat=key)
+    if len(found) > 1:
+        return f"/ui/conversations?{urlencode({'find': phone})}"
+    if found:
+        return f"/ui/conversations/{path(found[0].account)}/{path(found[0].chat)}"
+    return f"/ui/deliveries?{urlencode({'chat': phone})}"
 
 
 def may(verb: str) -> None:
