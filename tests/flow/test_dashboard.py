@@ -61,15 +61,6 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(running: Gate
         for page in PAGES:
             answer = await http.get(f"/ui/{page}")
             assert (answer.status_code, answer.headers["location"]) == (303, f"/ui/signin?next=/ui/{page}")
-        part = await http.get("/ui/", headers={"HX-Request": "true"})
-        assert (part.status_code, part.headers["hx-redirect"]) == (401, "/ui/signin?next=/ui/")
-        for shown, there in (
-            (f"{running.url}/ui/deliveries?state=failed&q=a%26b", "/ui/deliveries%3Fstate%3Dfailed%26q%3Da%2526b"),
-            ("https://evil.test/phish", "/ui/"),
-            ("http://[", "/ui/"),
-        ):
-            part = await http.get("/ui/bulk/one", headers={"HX-Request": "true", "HX-Current-URL": shown})
-            assert (part.status_code, part.headers["hx-redirect"]) == (401, f"/ui/signin?next={there}")
         wrong = await http.post("/ui/signin", data={"token": "not-the-token-of-anybody"})
         assert (wrong.status_code, "not valid" in wrong.text) == (401, True)
         right = await http.post("/ui/signin", data={"token": TOKEN, "next": "/ui/deliveries"})
@@ -105,6 +96,7 @@ async def test_every_page_has_the_strict_policy_and_nothing_inline(running: Gate
             assert answer.status_code == 200, (page, answer.text)
             assert "script-src 'self'" in answer.headers["content-security-policy"]
             assert answer.headers["cache-control"] == "no-store"
+            assert re.findall(r'<script src="/ui/static/\w+/([^"]+)"', answer.text) == ["wagate.js"]
             assert not re.search(r"<style|\sstyle=|\son\w+=|hx-on|javascript:|<script(?! src=)", answer.text), page
             for link in set(re.findall(r'(?:href|src)="(/ui/static/[^"]+)"', answer.text)):
                 asset = await http.get(link)

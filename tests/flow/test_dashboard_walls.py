@@ -155,7 +155,7 @@ async def test_the_first_page_with_all_that_it_loads_is_light(running: Gateway, 
         loads = set(re.findall(r'(?:src|href)="(/ui/static/[^"]+)"', page.text))
         parts = [page.content] + [(await http.get(each)).content for each in sorted(loads)]
     assert len(parts) >= 4
-    assert sum(len(gzip.compress(each)) for each in parts) <= 60_000
+    assert sum(len(gzip.compress(each)) for each in parts) <= 30_000
 
 
 @pytest.mark.parametrize(

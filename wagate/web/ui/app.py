@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import structlog
 from quart import Response, g, request
@@ -147,22 +147,8 @@ def _here() -> str:
 def _to_signin() -> Response | WerkzeugResponse:
     if request.path == f"{PREFIX}/live":  # Whoever comes back to a page after the sign-in has ended: it asks no more.
         return Response(live.event("end", "Signed out"), content_type="text/event-stream; charset=utf-8")
-    if request.headers.get("HX-Request"):
-        response = Response("", status=401)
-        response.headers["HX-Redirect"] = f"{PREFIX}/signin?next={quote(_looked_at(), safe='/')}"
-        return response
     there = request.full_path.rstrip("?") if request.method == "GET" else f"{PREFIX}/"
     return back(f"{PREFIX}/signin?next={quote(there, safe='/')}")
-
-
-def _looked_at() -> str:
-    """The page of ours that the browser shows: a part of it was asked for, which is none to come back to."""
-    try:
-        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
-    except ValueError:
-        return f"{PREFIX}/"
-    there = shown.path + (f"?{shown.query}" if shown.query else "")
-    return there if there.startswith(f"{PREFIX}/") else f"{PREFIX}/"
 
 
 def _own_pages(ui: Finishing, parts: Parts) -> None:

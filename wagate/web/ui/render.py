@@ -26,9 +26,7 @@ PREFIX = "/ui"
 def static_files() -> Mapping[str, bytes]:
     """What is served below ``/ui/static/``, by its path there."""
     folder = files("wagate.web.ui") / "static"
-    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    vendored = (folder / "vendor").iterdir()
-    return found | {f"vendor/{file.name}": file.read_bytes() for file in vendored if file.name.endswith(".js")}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
 @cache

@@ -1,4 +1,4 @@
-// wagate's dashboard, what htmx does not do. Every page works without it.
+// wagate's dashboard: what a script adds. Every page works without it.
 (() => {
   const all = (s) => document.querySelectorAll(s), one = (s) => document.querySelector(s);
 
