@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 import trio
 from markupsafe import Markup
 from quart import Blueprint
@@ -30,6 +32,8 @@ from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
 from wagate.web.ui.parts import Parts, one_client, viewer
 
+T = TypeVar("T")
+log = structlog.get_logger("wagate.ui")
 SHOWN = 12
 """Receivers and numbers on the page; the rest are on their own pages."""
 REFUSED = 5
@@ -43,16 +47,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     found: Sequence[Need]
     totals: Totals
-    hour: Lately
-    """The last one."""
+    hour: Lately | None
+    """The last one; None: it could not be read."""
     targets: Sequence[TargetRow]
     """Receivers that are on the page, worst first."""
     sending: dict[str, TargetRow]
     """By account's id: what waits to leave."""
     numbers: Sequence[AccountRow]
     """Worst first."""
-    refused: Sequence[RefusedRow]
-    """Webhooks, the latest first."""
+    refused: Sequence[RefusedRow] | None
+    """Webhooks, the latest first; None: they could not be read."""
     free: int
     """Bytes on the disk."""
     uptime: str
@@ -73,7 +77,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """All but the receivers, of everybody or of one client, at one moment."""
 
     numbers: Sequence[AccountRow]
-    refused: Sequence[RefusedRow]
+    refused: Sequence[RefusedRow] | None
+    """None: they could not be read."""
     checks: Mapping[str, Check]
     failing: Sequence[DoctorLine]
     stopped: Collection[str]
@@ -88,12 +93,21 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
 
 
+async def _or_none(part: str, reading: Awaitable[T]) -> T | None:
+    """None when it can't be read: its card says so, and the others stand."""
+    try:
+        return await reading
+    except StorageError as error:
+        log.warning("part of a page failed", part=part, error=str(error))
+        return None
+
+
 async def look(parts: Parts, *, client_id: int | None) -> Look:
     """Read it."""
     return Look(
         now=parts.now(),
         numbers=await parts.database.browse(list_accounts, client_id=client_id),
-        refused=await parts.refused(client_id=client_id),
+        refused=await _or_none("refused webhooks", parts.refused(client_id=client_id)),
         checks=(await parts.health.report()).checks,
         failing=parts.failing(),
         stopped=parts.stopped(),
@@ -104,12 +118,12 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
     )
 
 
-def snapshot(seen: Look, survey: Survey, hour: Lately, *, client_id: int | None, recover: float) -> Snapshot:
+def snapshot(seen: Look, survey: Survey, hour: Lately | None, *, client_id: int | None, recover: float) -> Snapshot:
     """The part of it that this client may see; None: all. ``survey`` and ``hour``: of its own receivers."""
     mine = client_id is None
     numbers = [row for row in seen.numbers if mine or row.client_id == client_id]
     own = {each.id for each in numbers}
-    refused = [row for row in seen.refused if row.account_id in own]
+    refused = [row for row in seen.refused or () if row.account_id in own]
     found = needs.needs(
         survey.urgent,
         numbers,
@@ -130,7 +144,7 @@ def snapshot(seen: Look, survey: Survey, hour: Lately, *, client_id: int | None,
         targets=survey.shown,
         sending={row.id.removeprefix(SENDING): row for row in survey.urgent if row.id.startswith(SENDING)},
         numbers=sorted(numbers, key=lambda row: (SESSION_STATES[row.status].group is SessionGroup.CONNECTED, row.name)),
-        refused=sorted(refused, key=lambda row: row.last_at, reverse=True)[:REFUSED],
+        refused=None if seen.refused is None else sorted(refused, key=lambda row: row.last_at, reverse=True)[:REFUSED],
         free=seen.free,
         uptime=seen.uptime,
         backup=seen.backup,
@@ -147,13 +161,14 @@ async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN, texts:
     if not texts:
         numbers, refused = map(without_text.number, seen.numbers), map(without_text.refusal, seen.refused)
         seen = msgspec.structs.replace(seen, numbers=[*numbers], refused=[*refused])
-    hour = (await last_hour(parts, [client_id]))[client_id]
+    hour = (await last_hour(parts, [client_id])).get(client_id)
     return snapshot(seen, survey, hour, client_id=client_id, recover=parts.recover)
 
 
 async def last_hour(parts: Parts, clients: Collection[int | None]) -> Mapping[int | None, Lately]:
-    """Of each of these clients; None: of all together."""
-    return await parts.database.browse(lately, clients, since=parts.now() - timedelta(hours=1))
+    """Of each of these clients; None: of all together. Empty when it can't be read."""
+    reading = parts.database.browse(lately, clients, since=parts.now() - timedelta(hours=1))
+    return await _or_none("the last hour", reading) or {}
 
 
 async def for_plugins(parts: Parts) -> list[NeedView]:
@@ -176,9 +191,9 @@ def figures(seen: Snapshot) -> dict[str, Markup]:
         "f-oldest": Markup("oldest {}").format(age(all_of.oldest_at, seen.now)) if all_of.waiting else "nothing waits",
         "f-failed": f"{all_of.failed:,}",
         "f-leaving": f"{all_of.leaving:,}",
-        "f-in": f"{seen.hour.came_in:,}",
-        "f-on": f"{seen.hour.done:,}",
-        "f-lag": words.at_most(seen.hour.lag),
+        "f-in": "–" if seen.hour is None else f"{seen.hour.came_in:,}",
+        "f-on": "–" if seen.hour is None else f"{seen.hour.done:,}",
+        "f-lag": "–" if seen.hour is None else words.at_most(seen.hour.lag),
         "f-standing": f"{seen.connection}, {all_of.up} of {words.plural(all_of.count, 'receiver')} up.",
     }
     sending = {
@@ -222,7 +237,7 @@ def pages(parts: Parts) -> Blueprint:
             tab=needs.tab(seen.found),
             most=needs.MOST,
             shown=SHOWN,
-            sparks=await _sparks(parts, [row.id for row in seen.targets], seen.now),
+            sparks=await _or_none("the last day", _sparks(parts, [row.id for row in seen.targets], seen.now)),
             leaves=figures(seen),
             warnings=parts.warnings()[:WARNINGS] if viewer().identity.admin and not client else (),
             client=client,

@@ -227,6 +227,6 @@ class SharedLook:
             urgent = [row for row in seen.glance.urgent if client_id is None or row.client_id == client_id]
             survey = Survey(totals=seen.glance.totals.get(client_id, Totals()), shown=(), urgent=urgent)
             seen.cuts[client_id] = snapshot(
-                seen.look, survey, seen.hours[client_id], client_id=client_id, recover=self._parts.recover
+                seen.look, survey, seen.hours.get(client_id), client_id=client_id, recover=self._parts.recover
             )
         return seen.cuts[client_id]
