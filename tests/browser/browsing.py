@@ -104,9 +104,10 @@ def sign_in(context: BrowserContext, site: Site) -> None:
     page.close()
 
 
-def made_link(page: Page, url: str) -> str:
-    """A new link, from the page that makes it."""
-    page.goto(url)
+def made_link(page: Page, url: str = "") -> str:
+    """A new link, from the page that makes it; '': from the one that is open, as its form was filled in."""
+    if url:
+        page.goto(url)
     page.get_by_role("button", name="Make a link").click()
     link = page.locator("[data-copy*='?k=']").get_attribute("data-copy")
     assert link is not None

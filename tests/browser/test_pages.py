@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.browsing import Site, sign_in, without_complaints
+from tests.browser.browsing import Site, made_link, sign_in, without_complaints
+from wagate.storage.database import FILE
 
 pytest_plugins = ("tests.browser.browsing",)
 
@@ -17,8 +20,11 @@ AXE = """async (options) => (await axe.run(
     document, {...options, resultTypes: ["violations"], selectors: false})).violations.map(
     (rule) => `${rule.id}: ${rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
 """Only what is broken is described, and by its HTML: that saves a fifth."""
+REFUSED = "01980000-0000-7000-8000-000000000002"
+"""An act on all, of which one delivery was refused."""
 PAGES = (
     "",
+    "?client=default",
     "numbers",
     "numbers/front-desk",
     "numbers/front-desk/first",
@@ -28,6 +34,7 @@ PAGES = (
     "add/infobip?s.hmac_algorithm=md5",
     "receivers",
     "receivers/{Stock sync}",
+    "receivers/{Stock sync}?chats=oldest",
     "receivers/{Customer care}?range=1h",
     "receivers/{Order bot}?range=1h",
     "webhooks",
@@ -44,7 +51,9 @@ PAGES = (
     "deliveries/{failed}",
     "deliveries/{pending}",
     "deliveries/bulk?state=failed&do=cancel-all",
+    "deliveries/bulk?state=failed&do=retry-all",
     "bulk",
+    f"bulk/{REFUSED}",
     "doctor",
     "audit",
     "system",
@@ -89,16 +98,82 @@ def tab(signed_in: BrowserContext) -> Iterator[Page]:
     tab.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trouble(site: Site) -> None:
+    """What only other things than messages bring about: a number whose webhooks are refused, and what an act was."""
+    at = "2026-01-01T00:00:00.000000Z"
+    failed = site.run(site.scene.jobs, "?state=failed")[0]
+    with closing(sqlite3.connect(site.scene.gateway.folder / "data" / FILE, timeout=30)) as db, db:
+        db.execute(
+            "INSERT INTO refusals SELECT id, 'signature', 4, 9, 'the signature is wrong', ?, ? FROM accounts "
+            "WHERE name = 'front-desk'",
+            (at, at),
+        )
+        db.execute(
+            "INSERT INTO bulk (id, who, verb, which, until, after, state, done, refused, total, reasons, holder, "
+            "held_until, created_at, updated_at) VALUES (?, 'admin', 'retry', '{}', '', '', 'done', 3, 1, 4, "
+            "'{\"gone\": 1}', '', NULL, ?, ?)",
+            (REFUSED, at, at),
+        )
+        db.execute("INSERT INTO bulk_refused (bulk_id, delivery_id, reason) VALUES (?, ?, 'gone')", (REFUSED, failed))
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_breaks_no_rule_in_light_dark_and_on_a_phone(site: Site, tab: Page, name: str) -> None:
     with without_complaints(tab):
         breaks_no_rule(tab, site.url + path_of(site, name))
 
 
-def breaks_no_rule(page: Page, url: str) -> None:
+def test_the_pages_show_what_they_are_here_for(site: Site, tab: Page) -> None:
+    for name, shown in (
+        ("numbers/front-desk", "Its webhooks are refused"),
+        (f"bulk/{REFUSED}", "1 refused"),
+        ("receivers/{Stock sync}?chats=oldest", "Waiting by chat"),
+        ("?client=default", "You see only what belongs to default"),
+    ):
+        tab.goto(site.url + path_of(site, name))
+        expect(tab.locator("main")).to_contain_text(shown)
+
+
+def test_the_question_before_giving_up_what_was_picked_breaks_no_rule(site: Site, tab: Page) -> None:
+    with without_complaints(tab):
+        tab.goto(f"{site.url}deliveries?state=pending")
+        tab.locator("tbody [name=id]").first.check()
+        tab.get_by_role("button", name="Give up selected").click()
+        expect(tab.get_by_role("heading", level=1)).to_have_text("Give up one delivery?")
+        breaks_no_rule(tab)
+
+
+@pytest.mark.parametrize("sees", ["state", "deliveries"])
+def test_pages_of_a_link_that_shows_less_break_no_rule(chromium: Browser, site: Site, tab: Page, sees: str) -> None:
+    tab.goto(f"{site.url}clients/default")
+    tab.get_by_label("What it shows").select_option(sees)
+    link = made_link(tab)
+    context = chromium.new_context()
+    guest = context.new_page()
+    with without_complaints(guest):
+        guest.goto(link)
+        guest.get_by_role("button", name="Open it").click()
+        expect(guest).to_have_url(site.url)
+        pages = [
+            "",
+            "numbers/front-desk",
+            "receivers/{Stock sync}",
+            "deliveries",
+            "deliveries/{failed}",
+            "messages/{message}",
+        ]
+        for name in pages if sees == "deliveries" else pages[:4]:  # the last of them is refused
+            breaks_no_rule(guest, site.url + path_of(site, name))
+    context.close()
+
+
+def breaks_no_rule(page: Page, url: str = "") -> None:
+    """The page there, or the one that is open."""
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page.goto(url)
+    if url:
+        page.goto(url)
     page.evaluate(axe_core())
     rules = {"runOnly": {"type": "tag", "values": TAGS}}
     assert page.evaluate(AXE, rules) == []
@@ -188,4 +263,24 @@ def test_without_scripts_one_signs_in_filters_and_acts(chromium: Browser, site: 
     expect(bare.get_by_role("status")).to_contain_text("Paused.")
     bare.get_by_role("button", name="Resume Order bot").click()
     expect(bare.get_by_role("status")).to_contain_text("Resumed.")
+    context.close()
+
+
+def test_without_scripts_an_id_is_found_given_up_and_all_that_match_are_retried(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    sign_in(context, site)
+    bare = context.new_page()
+    site.run(site.scene.post, "for nobody")
+    waits = site.run(site.scene.jobs, "?state=pending")[0]
+    bare.goto(site.url)
+    bare.get_by_label("Search by id").fill(waits)
+    bare.get_by_label("Search by id").press("Enter")
+    expect(bare).to_have_url(f"{site.url}deliveries/{waits}")
+    bare.locator("noscript, main").get_by_label("Why").last.fill("no scripts here")
+    bare.get_by_role("button", name="Give up", exact=True).last.click()
+    expect(bare.get_by_role("heading", level=1)).to_have_text("Cancelled")
+    bare.goto(f"{site.url}deliveries?state=failed")
+    bare.get_by_role("link", name="Retry all").click()
+    bare.get_by_role("button", name="Retry").click()
+    expect(bare.get_by_role("heading", level=1)).to_contain_text("Retry all:")
     context.close()
