@@ -71,7 +71,12 @@ PAGES = {
     "a number": "/ui/numbers/n3",
     "conversations": "/ui/conversations",
     "who did what": "/ui/audit",
+    "waiting by chat": "/ui/receivers/{target}?chats=oldest",
+    "a delivery, in its chat": "/ui/deliveries/{waiting}",
+    "overview of one client": "/ui/?client={client}",
+    "deliveries, handed on": "/ui/deliveries?state=handed&since=1h",
 }
+"""In braces: what `one_of_each` finds."""
 
 
 def fill(path: Path, rows: int, receivers: int) -> None:
@@ -105,6 +110,16 @@ def fill(path: Path, rows: int, receivers: int) -> None:
         db.execute(
             "UPDATE targets SET paused_at = updated_at WHERE id IN (SELECT target_id FROM deliveries WHERE NOT settled)"
         )
+
+
+def one_of_each(path: Path) -> dict[str, str]:
+    """The newest delivery that waits for a webhook, its receiver, and the client whose it is."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        found = db.execute(
+            "SELECT d.id, d.target_id, c.slug FROM deliveries d JOIN clients c ON c.id = d.client_id "
+            "WHERE NOT d.settled AND d.target_id LIKE 'webhook:%' ORDER BY d.id DESC LIMIT 1"
+        ).fetchone()
+    return dict(zip(("waiting", "target", "client"), found, strict=True))
 
 
 async def timed(http: httpx2.AsyncClient, path: str, process: psutil.Process) -> dict[str, float]:
@@ -191,6 +206,34 @@ async def streamed(http: httpx2.AsyncClient, process: psutil.Process, page: str)
     return round(100 * used / WATCHED, 1)
 
 
+async def watchers(url: str, process: psutil.Process) -> dict[str, float]:
+    """MB that the gateway holds before, and while, `STREAMS` sessions that signed in for themselves watch the overview.
+
+    Before: when all pages were shown once and streams were open, so that what any of it loads is there.
+    """
+
+    async def watch(task_status: trio.TaskStatus[None]) -> None:
+        limits = httpx2.Limits(max_connections=None)
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60, limits=limits) as http:
+            assert (await http.post("/ui/signin", data={"token": TOKEN})).status_code == 303
+            [found] = re.findall(r'data-live="([^"]+)"', (await http.get("/ui/")).text)
+            async with http.stream("GET", unescape(found)) as answer:
+                texts = answer.aiter_bytes()
+                await texts.__anext__()
+                task_status.started()
+                async for _ in texts:
+                    pass
+
+    before = process.memory_info().rss
+    async with trio.open_nursery() as nursery:
+        for _ in range(STREAMS):
+            await nursery.start(watch)
+        await trio.sleep(WATCHED)
+        during = process.memory_info().rss
+        nursery.cancel_scope.cancel()
+    return {name: round(each / 1e6, 1) for name, each in (("before", before), ("while they watch", during))}
+
+
 async def weight(http: httpx2.AsyncClient) -> int:
     """Bytes of the overview with all that it loads, gzipped."""
     page = (await http.get("/ui/")).text
@@ -223,7 +266,8 @@ async def measure(folder: Path, rows: int, receivers: int, incoming: float) -> d
             with trio.fail_after(CLEANED):
                 while not gateway.logged("old rows deleted"):
                     await trio.sleep(1)
-            figures = {name: await timed(http, path, process) for name, path in PAGES.items()}
+            one = one_of_each(database)
+            figures = {name: await timed(http, path.format_map(one), process) for name, path in PAGES.items()}
             idle = sum(process.cpu_times()[:2])
             await trio.sleep(WATCHED)
             shares = {"idle": round(100 * (sum(process.cpu_times()[:2]) - idle) / WATCHED, 1)}
@@ -237,6 +281,7 @@ async def measure(folder: Path, rows: int, receivers: int, incoming: float) -> d
                 "cpu_percent": shares,
                 "first_page_gzipped": await weight(http),
                 "memory_mb": round(ui - imported(""), 1),
+                "watchers_mb": await watchers(gateway.url, process),
                 "incoming": await while_incoming(http, gateway, incoming) if incoming else {},
             }
     finally:
@@ -264,6 +309,7 @@ def main() -> None:
     sys.stdout.write(f"CPU of a core, percent: {figures['cpu_percent']}\n")
     sys.stdout.write(f"first page, gzipped: {figures['first_page_gzipped']:,} bytes\n")
     sys.stdout.write(f"memory of the dashboard's code: {figures['memory_mb']} MB\n")
+    sys.stdout.write(f"the gateway's memory, {STREAMS} signed-in sessions that watch, MB: {figures['watchers_mb']}\n")
     for name, found in figures["incoming"].items():
         sys.stdout.write(f"while messages come in, {name}: {found}\n")
 
