@@ -159,8 +159,9 @@ async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN, texts:
         without_text.target(row)
     seen = await look(parts, client_id=client_id)
     if not texts:
-        numbers, refused = map(without_text.number, seen.numbers), map(without_text.refusal, seen.refused)
-        seen = msgspec.structs.replace(seen, numbers=[*numbers], refused=[*refused])
+        numbers = [without_text.number(each) for each in seen.numbers]
+        refused = None if seen.refused is None else [without_text.refusal(each) for each in seen.refused]
+        seen = msgspec.structs.replace(seen, numbers=numbers, refused=refused)
     hour = (await last_hour(parts, [client_id])).get(client_id)
     return snapshot(seen, survey, hour, client_id=client_id, recover=parts.recover)
 
