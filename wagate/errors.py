@@ -220,13 +220,15 @@ class Postpone(DeliveryError):  # noqa: N818  (a verb of the plugin API)
 
     Raise it if the target was not asked; its health stays unknown. A delivery that waits in this way for longer than
     ``delivery.recover`` (24 h if that is 0) is given up. ``slow``: the target asked to slow down; all its deliveries
-    are slower for a while.
+    are slower for a while. ``own``: it waits for something of its own, such as a file, which says nothing about the
+    target; if the target is down, another delivery probes it meanwhile.
     """
 
-    def __init__(self, reason: str, *, after: float, slow: bool = False) -> None:
+    def __init__(self, reason: str, *, after: float, slow: bool = False, own: bool = False) -> None:
         super().__init__(reason)
         self.after = after
         self.slow = slow
+        self.own = own
 
 
 class Reject(DeliveryError):  # noqa: N818  (a verb of the plugin API)

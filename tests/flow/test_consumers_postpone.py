@@ -12,6 +12,7 @@ pytest_plugins = ("tests.valkey",)
 
 LATER = Postpone("waits for its turn", after=60)
 MUCH_LATER = Postpone("waits for its turn", after=600)
+ITS_OWN = Postpone("waits for its turn: a new chat", after=600, own=True)
 
 
 async def told(world: World) -> None:
@@ -98,10 +99,49 @@ async def test_what_waits_for_something_of_its_own_uses_no_probe_up(
         (reply,) = await world.send("known", "known")
         await told(world)
         for number in range(4):
-            world.receiver.by_content[f"s{number}"] = [MUCH_LATER]
+            world.receiver.by_content[f"s{number}"] = [ITS_OWN]
         world.receiver.default = 200
         asked = len(world.receiver.calls)
         await world.passes(61)  # one probe is due
         await world.status(reply, "delivered")
         assert len(world.receiver.calls) <= asked + 5  # each stranger asked once at most
         assert not (await world.target()).down
+
+
+async def test_a_probe_that_is_put_off_by_its_target_is_the_only_one_of_its_round(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
+        world.receiver.default = Retry("not connected", after=60, down=True)
+        waiting = [(await world.send(f"c{number}", f"c{number}"))[0] for number in range(12)]
+        await world.status(waiting[0], "waiting")
+        await told(world)
+        world.receiver.default = Postpone("the engine is being started", after=20)
+        for _ in range(4):
+            asked = len(world.receiver.calls)
+            await world.passes(121)  # a probe is due
+            await world.calls(asked + 1)
+            for _ in range(5):  # Whoever gets its permit now would be tried.
+                await told(world)
+                await world.passes(1)
+            assert len(world.receiver.calls) == asked + 1
+        world.receiver.default = 200
+        await world.passes(121)
+        await world.statuses(waiting, "delivered")
+
+
+async def test_a_probe_of_a_target_in_doubt_makes_no_permit(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+        world.receiver.default = 503
+        (first,) = await world.send("a", "a1")
+        for _ in range(3):
+            await told(world)
+            await world.passes(20)
+        await world.status(first, "held")
+        world.receiver.default = ITS_OWN
+        for number in range(6):
+            asked = len(world.receiver.calls)
+            await world.send(f"s{number}", f"s{number}")
+            await world.calls(asked + 1)
+            await told(world)
+            assert consumers._pool._permits == set()

@@ -49,7 +49,7 @@ def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Pos
                 error=said.reason, http_status=said.http_status, response=said.response, disable=said.disable
             )
         case Postpone():
-            return Postponed(error=said.reason, after=said.after, slow=said.slow)
+            return Postponed(error=said.reason, after=said.after, slow=said.slow, own=said.own)
         case Retry():
             return Failed(
                 error=said.reason,

@@ -108,8 +108,7 @@ class Deliverer:
     async def _guarded(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
         if self._silent(hand.key) and not buried:
             # We stood still: the key may be another process's by now. The next pump knows.
-            if probe:
-                self._pool.permit(hand.bucket)
+            self._pool.unused(hand)
             await self.flights.put_back(head)
             self._pool.give_back(hand)
             return Release(key=hand.key, token=hand.token)
@@ -134,9 +133,9 @@ class Deliverer:
         if isinstance(happened, Postponed):
             too_long = waited_too_long(happened, head, head.target, self._policy, self._clock.now())
             if too_long is None:
-                if probe and not happened.slow:
-                    # It waits for something of its own, and the target was not asked: another one shows how it is.
-                    self._pool.permit(hand.bucket)
+                if happened.own:
+                    # The target was not asked: another one shows how it is.
+                    self._pool.unused(hand)
                 await self.flights.put_back(head)
                 return Delay(key=hand.key, token=hand.token, after=happened.after, tried=True)
             happened = too_long

@@ -35,6 +35,8 @@ class Hand:
     """Others of its chat were rung for since it was taken: they wait for it."""
     hurried: bool = False
     """Its row was changed by hand since it was loaded: look again instead of waiting."""
+    permitted: bool = False
+    """Its target is down, and it used the permit up."""
 
 
 CLIENT, TARGET = 3, 2
@@ -256,13 +258,20 @@ class Pool:
         """One key of this target may be tried although it is down."""
         self._permits.add(bucket)
 
-    def may_probe(self, bucket: str, *, in_doubt: bool) -> bool:
+    def may_probe(self, hand: Hand, *, in_doubt: bool) -> bool:
         """Use the permit up; without one, a target in doubt gets one probe at a time."""
-        if bucket not in self._permits and not (in_doubt and bucket not in self._probing):
+        bucket = hand.bucket
+        hand.permitted = bucket in self._permits
+        if not hand.permitted and not (in_doubt and bucket not in self._probing):
             return False
         self._permits.discard(bucket)
         self._probing[bucket] += 1
         return True
+
+    def unused(self, hand: Hand) -> None:
+        """The target was not asked: if it used a permit up, another one may."""
+        if hand.permitted:
+            self.permit(hand.bucket)
 
     def probed(self, bucket: str) -> None:
         """A probe is over."""

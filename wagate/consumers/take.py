@@ -220,7 +220,7 @@ class Taker:
             case Closed() if self._pool.opened_since(hand.bucket, openings):
                 # It was opened while its row was being read.
                 self._give_back(hand, Release(key=key, token=token))
-            case Closed(down=True, in_doubt=doubt) if self._pool.may_probe(hand.bucket, in_doubt=doubt):
+            case Closed(down=True, in_doubt=doubt) if self._pool.may_probe(hand, in_doubt=doubt):
                 self._start(hand, partial(self._deliverer.probe, hand, head))
                 return True
             case Closed():

@@ -51,7 +51,7 @@ class NewChats:
             seconds = await self._begin(row, account, limits, reason, waits=waits)
             if seconds > 0 and waits:
                 self._changed(row.id)
-                raise Postpone(reason, after=min(seconds, LOOK))
+                raise Postpone(reason, after=min(seconds, LOOK), own=True)
             if seconds > 0:
                 return False
             self._begun.add(key)

@@ -142,7 +142,7 @@ class Sender:
             self._given_up()
             raise Reject(reason)
         if before.status in {"queued", "sending"}:  # with order = "skip" chats go on over what waits
-            raise Postpone("the part before it is still waiting", after=PART_WAIT)
+            raise Postpone("the part before it is still waiting", after=PART_WAIT, own=True)
 
     async def _once_more(self, row: MessageRow) -> Receipt | None:
         """A try of it broke off. Only a provider that drops repeats gets it again, through the same account."""

@@ -281,6 +281,7 @@ class _Verdict(msgspec.Struct, gc=False):
     response: str | None = None
     code: str = ""
     slow: bool = False
+    own: bool = False
     disable: bool = False
     down: bool = False
     window: bool = False

@@ -108,6 +108,8 @@ class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     slow: bool = False
     """The target asked to slow down."""
+    own: bool = False
+    """It waits for something of its own: that says nothing about the target."""
 
 
 Happened: TypeAlias = Accepted | Failed | Rejected | Killed

@@ -70,7 +70,7 @@ def _wait(app: App, event: Event, *, soon: bool) -> None:
     """Postpone until the state has lasted; ``soon``: somebody who just scanned the code looks at it."""
     age = app.context.clock.time() - event.created_at.timestamp()
     if not soon and 0 <= age < SETTLED:
-        raise Postpone("the state may be temporary", after=min(LOOK, SETTLED - age))
+        raise Postpone("the state may be temporary", after=min(LOOK, SETTLED - age), own=True)
 
 
 async def _qr(app: App, delivery: Delivery, view: SessionView) -> None:

@@ -57,7 +57,7 @@ async def _note_echo(app: App, delivery: Delivery) -> bool:
     sent = await _rows(app, event, message_id=event.message_id)
     if not sent:
         if age < PATIENCE and await _rows(app, event, status="sending", anywhere=event.chat.endswith("@lid")):
-            raise Postpone("a message to this chat is being sent: this may be its echo", after=SOON)
+            raise Postpone("a message to this chat is being sent: this may be its echo", after=SOON, own=True)
         # Nobody answered for it, and here it is.
         sent = [row for row in await _rows(app, event, status="unknown") if _same(row, event)][:1]
     for row in sent:
@@ -69,7 +69,7 @@ async def _note_echo(app: App, delivery: Delivery) -> bool:
             await acks.catch_up(app, entry, delivery)
             return True
         if age < HANDING_ON:
-            raise Postpone("a message to this chat is being handed over: this may be its echo", after=SOON)
+            raise Postpone("a message to this chat is being handed over: this may be its echo", after=SOON, own=True)
     return False
 
 

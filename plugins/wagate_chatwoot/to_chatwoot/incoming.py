@@ -284,7 +284,9 @@ async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> Attache
     except UnavailableError as error:
         left = until - app.context.clock.time()
         if left > 0:
-            raise Postpone(f"the file is not fetched yet: {error.detail}", after=min(FILE_AGAIN, left)) from error
+            raise Postpone(
+                f"the file is not fetched yet: {error.detail}", after=min(FILE_AGAIN, left), own=True
+            ) from error
         line = _linked(app, delivery, app.texts("message.file_awaited", filename=_file_name(app, delivery)))
     except NotFoundError as error:
         reason = error.detail.removeprefix(_FAILED)

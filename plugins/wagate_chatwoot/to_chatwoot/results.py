@@ -100,7 +100,7 @@ async def _is_still(app: App, event: Event) -> bool:
 def _wait_for_row(app: App, delivery: Delivery) -> None:
     """Postpone: the provider was quicker than the row that is written after a submission."""
     if app.memory.waited(delivery.event.created_at) < MOST_LOOKS:
-        raise Postpone("the message is still being handed over", after=SOON)
+        raise Postpone("the message is still being handed over", after=SOON, own=True)
 
 
 async def _note(app: App, origin: Origin, text: str, delivery: Delivery, *, name: str) -> None:

@@ -67,7 +67,7 @@ async def _take_back(app: App, delivery: Delivery, part: str) -> bool:
             await _cancel(app, part)
         if status in {"queued", "sending"}:
             # It may be leaving at this moment.
-            raise Postpone("a deleted message may be being sent right now", after=SOON)
+            raise Postpone("a deleted message may be being sent right now", after=SOON, own=True)
         await messages.revoke(part, client_id=app.client_id)
     except (RequestError, SendRefusedError):
         return False
