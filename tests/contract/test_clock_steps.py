@@ -162,6 +162,24 @@ async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(databa
         assert await database.write(give, [waits.routes[0].key]) == given_up
 
 
+async def test_a_leap_while_another_is_doubted_leaves_the_time_before_that(database: Database) -> None:
+    async def leaps(now: Any) -> Any:
+        await database.write(note_absence, now, 0)
+        await database.write(mark_time, now + HOUR)
+        return await database.read(believed, now + HOUR)
+
+    await database.write(mark_time, NOW)
+    ahead = NOW + 365 * LEAP
+    assert await leaps(ahead) == NOW
+    ahead += 365 * LEAP
+    assert await leaps(ahead) == NOW, "the time before this one is wrong as well"
+    for _ in range(21):  # on for an hour each, and off for two days
+        ahead += 2 * LEAP
+        assert await leaps(ahead) == NOW
+    assert await leaps(ahead + 2 * LEAP) == ahead + 2 * LEAP + HOUR, "a day at work"
+    assert await leaps(ahead + 4 * LEAP) == ahead + 2 * LEAP + HOUR, "and then it is doubted anew"
+
+
 async def test_old_rows_go_by_the_time_before_a_leap_until_the_clock_stands_for_a_day(database: Database) -> None:
     async def until(now: Any) -> Any:
         return await database.read(believed, now)

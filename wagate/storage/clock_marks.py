@@ -31,8 +31,14 @@ def claim_absence(db: peewee.Database, now: datetime) -> timedelta | None:
     if marked is None or now - marked < ABSENCE:
         return None
     if now - marked >= LEAP:
-        beat(db, _LEAPT, now)
-        beat(db, _BEFORE, marked)
+        leapt = last_beat(db, _LEAPT)
+        worked = LEAP if leapt is None else abs(marked - leapt)
+        if worked < LEAP:
+            # The time before this leap is in doubt itself: that before the first one stays, and is doubted no longer.
+            beat(db, _LEAPT, now - worked)
+        else:
+            beat(db, _LEAPT, now)
+            beat(db, _BEFORE, marked)
     beat(db, CLOCK, now)
     return now - marked
 
