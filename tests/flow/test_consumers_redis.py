@@ -10,7 +10,9 @@ import trio
 
 from tests.consuming import open_world
 from tests.valkey import external_valkey
-from wagate.errors import QueueError, StorageError
+from wagate.consumers import Policy, clock_steps
+from wagate.errors import Postpone, QueueError, Retry, StorageError
+from wagate.storage.deliveries.ends import owed
 from wagate.storage.deliveries.lanes import heads
 
 pytest_plugins = ("tests.valkey",)
@@ -95,3 +97,46 @@ async def test_keys_wait_while_their_rows_cannot_be_read(
             await world.passes(2.1)
             await world.statuses(a, "delivered")
         assert world.receiver.contents() == ["a1", "a2"]
+
+
+async def test_nothing_is_given_up_between_the_return_of_redis_and_the_time_that_is_given_for_it(
+    external_url: str, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Policy(recover=3600.0)
+    async with open_world(external_url, tmp_path, database_url=database_url, policy=policy) as world:
+        world.receiver.by_target = {
+            "w1": Postpone("waits for its turn", after=60, slow=True),
+            "w2": Retry("not connected", after=60, down=True),
+        }
+        async with world.running() as consumers:
+            limited = [(await world.send(f"c{number}", f"c{number}"))[0] for number in range(6)]
+            (down,) = await world.send("d", "d", target="w2")
+            await world.status(down, "waiting")
+            await world.calls(2)
+            await world.until(lambda: not consumers._pool and consumers._consumer.told)
+
+            async def away(*_args: Any, **_options: Any) -> None:
+                raise QueueError("gone for two hours")
+
+            def refused(*_args: object) -> None:
+                raise StorageError("not yet")
+
+            push = consumers._queues.push
+            asks = {"pump": push.pump, "clear_overflow": push.clear_overflow}
+            for name in asks:
+                monkeypatch.setattr(push, name, away)
+            await world.passes(7200)
+            asked = len(world.receiver.calls)
+            monkeypatch.setattr(clock_steps, "move_ends", refused)
+            for name, ask in asks.items():
+                monkeypatch.setattr(push, name, ask)
+            for _ in range(8):
+                await world.passes(31)
+            assert {each.target for each in world.receiver.calls[asked:]} == {"w1", "w2"}
+            assert await world.database.read(owed)
+            assert await world.sql("SELECT DISTINCT settled FROM deliveries") in ([(0,)], [(False,)])
+            monkeypatch.undo()
+            world.receiver.by_target.clear()
+            for _ in range(8):
+                await world.passes(61)
+            await world.statuses([*limited, down], "delivered")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from wagate.clock import Clock
 from wagate.consumers.attempt import attempt
@@ -22,7 +23,7 @@ from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router, unrouted
 from wagate.queue.results import Ack, Delay, Park, Release, Result
 from wagate.rules.admit import BURIED
-from wagate.rules.settle import waited_too_long
+from wagate.rules.settle import too_old, waited_too_long
 from wagate.rules.states import Accepted, Failed, Happened, Killed, Policy, Postponed, Rejected, Settled, Status, Try
 from wagate.storage.deliveries.lanes import Head
 from wagate.storage.deliveries.outcomes import Outcome
@@ -130,6 +131,9 @@ class Deliverer:
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
         self._pace(head.target_id, happened)
+        if isinstance(happened, Failed | Postponed) and too_old(head, head.target, self._policy, self._clock.now()):
+            # It may have been given more time since it was loaded, or be about to be.
+            head = replace(head, expires_at=await self._recorder.end_of(head.id))
         if isinstance(happened, Postponed):
             too_long = waited_too_long(happened, head, head.target, self._policy, self._clock.now())
             if too_long is None:

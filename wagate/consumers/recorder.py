@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 import trio
@@ -14,6 +15,7 @@ from wagate.errors import StorageError
 from wagate.events import Event
 from wagate.rules.states import Policy, Settled, Try
 from wagate.storage.database import Database
+from wagate.storage.deliveries.ends import LATER, end_of
 from wagate.storage.deliveries.outcomes import Outcome, record
 from wagate.storage.events.intake import Route, StoredDelivery, reroute
 
@@ -50,6 +52,14 @@ class Recorder:
         except trio.Cancelled:
             self._keep(outcome, tried)
             raise
+
+    async def end_of(self, delivery_id: str) -> datetime | None:
+        """`wagate.storage.deliveries.ends.end_of` now; to come as well when the database does not say."""
+        now = self._clock.now()
+        try:
+            return await self._database.read(end_of, delivery_id, now)
+        except StorageError:
+            return now + LATER
 
     def hurry(self) -> None:
         """The drain is over: what the database does not take now is kept for the next start."""

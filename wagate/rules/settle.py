@@ -81,9 +81,17 @@ def waited_too_long(
     postponed: Postponed, delivery: DeliveryState, target: TargetState, policy: Policy, now: datetime
 ) -> Rejected | None:
     """What ends a delivery that was put off again and again; None: it may go on waiting."""
-    patience = policy if policy.recover else replace(policy, recover=PATIENCE)
-    late = given_up(delivery, target, patience, now)
-    return Rejected(error=give_up_error(patience, postponed.error)) if late else None
+    late = too_old(delivery, target, policy, now)
+    return Rejected(error=give_up_error(_patient(policy), postponed.error)) if late else None
+
+
+def too_old(delivery: DeliveryState, target: TargetState, policy: Policy, now: datetime) -> bool:
+    """As `given_up`, with a time to wait in also when there is none to recover in."""
+    return given_up(delivery, target, _patient(policy), now)
+
+
+def _patient(policy: Policy) -> Policy:
+    return policy if policy.recover else replace(policy, recover=PATIENCE)
 
 
 def give_up_error(policy: Policy, last: str | None) -> str:

@@ -15,6 +15,8 @@ from wagate.storage.fields import as_time, time_text
 from wagate.storage.statement import for_update, rows, run, run_many
 
 SLICE = 500
+LATER = timedelta(minutes=1)
+"""A delivery whose end is not known yet is not given up for so long at least."""
 SINCE = timedelta(seconds=5)
 """A step is seen so long after it at most."""
 
@@ -43,6 +45,15 @@ def owe(db: peewee.Database, by: timedelta, now: datetime, *, recover: float = 0
 def owed(db: peewee.Database) -> bool:
     """Whether there is a shift that has not come to its end: what seems to be too old may not be."""
     return bool(rows(db, "SELECT 1 FROM shifts LIMIT 1"))
+
+
+def end_of(db: peewee.Database, delivery_id: str, now: datetime) -> datetime | None:
+    """``expires_at`` of a delivery as it is now; as long as `owed`, a moment that is still to come."""
+    if owed(db):
+        return now + LATER
+    return next(
+        (as_time(end) for (end,) in rows(db, "SELECT expires_at FROM deliveries WHERE id = ?", (delivery_id,))), None
+    )
 
 
 def move_ends(db: peewee.Database, now: datetime) -> None:
