@@ -348,12 +348,12 @@ async def test_old_files_go_but_not_those_that_a_younger_message_has(database: D
         before = site.clock.now() - timedelta(days=30)
         assert (await database.write(forget_media, before)).gone == 1
         assert (await database.write(forget_media, before)).gone == 0
-        assert await site.parts.sweep() == 0
+        assert await site.parts.sweep(site.clock.now()) == 0
         with pytest.raises(NotFoundError, match=r"retention\.media"):
             await site.parts.store.open(old)
         assert await site.body(young) == JPEG
         assert (await database.write(forget_media, site.clock.now())).gone == 1
-        assert await site.parts.sweep() == 1
+        assert await site.parts.sweep(site.clock.now()) == 1
         assert site.on_disk == []
 
 
@@ -362,10 +362,10 @@ async def test_a_young_file_without_a_row_is_left_alone_for_an_hour(database: Da
         async with site.parts.files.writing() as writing:
             await writing.write(b"no row yet")
             written = await writing.finish()
-        assert await site.parts.sweep() == 0
+        assert await site.parts.sweep(site.clock.now()) == 0
         assert site.on_disk == [written.sha256]
         site.clock.shift(3700)
-        assert await site.parts.sweep() == 1
+        assert await site.parts.sweep(site.clock.now()) == 1
         assert site.on_disk == []
 
 

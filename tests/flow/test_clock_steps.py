@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -121,3 +122,22 @@ async def test_a_clock_that_is_set_ahead_by_years_and_back_deletes_nothing() -> 
         gateway.clock.step(-400 * 86400)
         await gateway.passes(LOOK)
         assert (await gateway.ask("GET", f"/api/jobs/{job['job_id']}"))["status"] == "delivered"
+
+
+async def test_files_nobody_has_go_by_the_time_before_a_leap() -> None:
+    async with running_gateway() as gateway:
+        await gateway.passes(LOOK)
+        [folder] = [each for each in gateway.folder.rglob("media") if each.is_dir()] or [
+            gateway.folder / "data" / "media"
+        ]
+        for sha256, hours in (("aa" * 32, 2), ("bb" * 32, 0)):
+            (folder / sha256[:2]).mkdir(parents=True)
+            (folder / sha256[:2] / sha256).write_bytes(b"x")
+            at = gateway.clock.time() - hours * 3600
+            os.utime(folder / sha256[:2] / sha256, (at, at))
+        gateway.clock.step(3 * 86400)  # or it was off for so long, and is on for some hours only
+        with capture_logs() as logs:
+            await gateway.passes_until(
+                lambda: any(each["event"] == "old rows deleted" for each in logs), step=60, most=2 * CLEAN
+            )
+        assert [each.name[:2] for each in folder.glob("??/*")] == ["bb"]

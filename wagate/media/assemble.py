@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from wagate.clock import Clock
 from wagate.config import Config
@@ -36,11 +37,10 @@ class MediaSubsystem:
     late: LateFiles
     files: FileStore
     database: Database
-    clock: Clock
 
-    async def sweep(self) -> int:
-        """Delete files without a row; how many."""
-        return await sweep_files(self.database, self.files, self.clock)
+    async def sweep(self, now: datetime) -> int:
+        """Delete files without a row, by their age at ``now``; how many."""
+        return await sweep_files(self.database, self.files, now.timestamp())
 
 
 def make_media(
@@ -72,16 +72,15 @@ def make_media(
         late=late,
         files=files,
         database=database,
-        clock=clock,
     )
 
 
-async def sweep_files(database: Database, files: FileStore, clock: Clock) -> int:
+async def sweep_files(database: Database, files: FileStore, now: float) -> int:
     """Delete files without a stored row, and what was left half written; how many."""
-    deleted = await files.clear_incoming(YOUNG, clock.time())
-    hashes = await files.older_than(YOUNG, clock.time())
+    deleted = await files.clear_incoming(YOUNG, now)
+    hashes = await files.older_than(YOUNG, now)
     for start in range(0, len(hashes), SLICE):
         part = hashes[start : start + SLICE]
         used = await database.read(hashes_in_use, part)
-        deleted += await files.delete([each for each in part if each not in used], YOUNG, clock.time())
+        deleted += await files.delete([each for each in part if each not in used], YOUNG, now)
     return deleted

@@ -101,7 +101,7 @@ def upkeep_tasks(
         idle = await database.write(drop_idle_sessions, until - timedelta(seconds=keep.sessions))
         if idle:
             await live.reload()
-        files = 0 if until < now else await media.sweep()  # by their age on the disk
+        files = await media.sweep(until)
         log.info("old rows deleted", **deleted, sessions=len(idle), files=files)
 
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
