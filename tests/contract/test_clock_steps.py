@@ -148,6 +148,31 @@ async def test_ends_are_moved_in_slices_each_once_and_nothing_is_given_up_meanwh
     assert await database.write(give, keys) == sorted(keys)
 
 
+async def test_a_step_back_is_made_good_also_after_an_absence_that_followed_it(database: Database) -> None:
+    before, since = (
+        route("webhook:w1", chat="1", expires_at=NOW + 3 * HOUR),
+        route("webhook:w1", chat="2", expires_at=NOW + HOUR),
+    )
+
+    def fill(db: Any) -> None:
+        ensure_default_client(db, now=NOW)
+        mark_time(db, NOW + 2 * HOUR)
+        store(db, [intake(routes=(before,), created_at=NOW + HOUR)])
+        claim_step(db, NOW, least=NONE, seen=2 * HOUR)
+        store(db, [intake(routes=(since,), created_at=NOW)])
+        mark_time(db, NOW + MINUTE)
+        note_absence(db, NOW + MINUTE + 72 * HOUR, 24 * HOUR.total_seconds())  # killed before it was made good
+
+    await database.write(fill)
+    while await database.read(owed):
+        await database.write(move_ends, NOW + 73 * HOUR)
+    found = await database.read(rows, "SELECT id, expires_at FROM deliveries")
+    assert {id_: as_time(end) for id_, end in found} == {
+        before.delivery_id: NOW + 73 * HOUR,
+        since.delivery_id: NOW + 73 * HOUR,
+    }
+
+
 async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(database: Database) -> None:
     waits = intake(routes=(route(),))
 

@@ -67,7 +67,8 @@ def move_ends(db: peewee.Database, now: datetime) -> None:
         "WHERE settled = FALSE AND (key, seq) > (?, ?) ORDER BY key, seq LIMIT ?",
         (shift.key, shift.seq, SLICE),
     )
-    ends = [(_moved(shift, now, *row[1:4]), row[0]) for row in found]
+    until = _until(db, shift, now)
+    ends = [(_moved(shift, until, *row[1:4]), row[0]) for row in found]
     text = "UPDATE deliveries SET expires_at = ? WHERE id = ? AND settled = FALSE"
     run_many(db, text, [(time_text(end), id_) for end, id_ in ends if end is not None])
     if len(found) < SLICE:
@@ -90,7 +91,15 @@ def _next(db: peewee.Database) -> Shift | None:
     return None
 
 
-def _moved(shift: Shift, now: datetime, mode: str, created: Any, expires: Any) -> datetime | None:
+def _until(db: peewee.Database, shift: Shift, now: datetime) -> datetime:
+    """When a shift's time ended: as the next one began. By the clock of now it may have been days ago."""
+    text = "SELECT milliseconds, at FROM shifts WHERE number > ? ORDER BY number LIMIT 1"
+    for milliseconds, at in rows(db, text, (shift.number,)):
+        return _time(at) - timedelta(milliseconds=milliseconds)
+    return now
+
+
+def _moved(shift: Shift, until: datetime, mode: str, created: Any, expires: Any) -> datetime | None:
     """Its end from now on; None: it stays as it is."""
     began, end = _time(created), as_time(expires)
     if shift.by > timedelta():
@@ -98,7 +107,7 @@ def _moved(shift: Shift, now: datetime, mode: str, created: Any, expires: Any) -
             return None  # it was stored since
         if end is None and mode == "push" and shift.recover:
             end = began + shift.recover
-    elif shift.at - SINCE <= began <= now:
+    elif shift.at - SINCE <= began <= until:
         return None  # it knows the new time
     return None if end is None else end + shift.by
 
