@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+import trio
+
 from tests.rows import NOW, intake, route
+from wagate.clock import Clock
+from wagate.consumers.clock_steps import MARK, ClockSteps
 from wagate.rules.targets import Health, TargetState
-from wagate.storage.clock_marks import ABSENCE, LEAP, believed, mark_time
-from wagate.storage.database import Database
+from wagate.storage.clock_marks import ABSENCE, CLOCK, LEAP, believed, mark_time
+from wagate.storage.database import Database, last_beat
 from wagate.storage.deliveries.due import claim_step, give_up, move_elsewhere, move_open, note_absence
 from wagate.storage.deliveries.ends import SLICE, move_ends, owed
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
@@ -17,6 +22,7 @@ from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run, slices
+from wagate.testing.rest import at_rest
 
 OWNER = {"webhook:w1": Owner("webhook", 1)}
 HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta()
@@ -223,3 +229,31 @@ async def test_old_rows_go_by_the_time_before_a_leap_until_the_clock_stands_for_
     await database.write(note_absence, ahead, 0)
     await database.write(mark_time, ahead + LEAP)
     assert await until(ahead + LEAP) == ahead + LEAP, "it stands"
+
+
+async def test_no_mark_hides_an_outage_of_redis_while_one_of_its_parts_is_still_waited_for(database: Database) -> None:
+    clock, one, two = Clock(), SimpleNamespace(silence=0.0), SimpleNamespace(silence=0.0)
+    queues: Any = SimpleNamespace(push=SimpleNamespace(shards=(one, two)))
+    steps = ClockSteps(database, queues, clock, recover=3600.0, moved=lambda: None)
+
+    async def marked_after(seconds: float) -> Any:
+        await at_rest()
+        clock.shift(seconds)
+        await at_rest()
+        return await database.read(last_beat, CLOCK)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(steps.run)
+        before = await marked_after(MARK + 1)
+        assert clock.now() - before < MINUTE
+        one.silence = two.silence = 7200.0
+        assert await marked_after(7200.0) == before
+        one.silence = 0.0
+        for _ in range(3):
+            assert await marked_after(MARK + 1) == before
+        await steps.note()
+        steps.went_round()
+        assert clock.now() - await marked_after(MARK + 1) < MINUTE
+        resumed = await database.read(last_beat, CLOCK)
+        assert resumed > before + 2 * HOUR
+        nursery.cancel_scope.cancel()

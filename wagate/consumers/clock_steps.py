@@ -51,6 +51,8 @@ class ClockSteps:
         self._moved = moved
         self._away = False
         """Whether nobody may have been at work since the last mark."""
+        self._unheard = False
+        """Whether Redis was away at a look, and the consumer has not been round since."""
 
     async def begin(self) -> None:
         """Before anything is tried, or given up: time in which nobody was at work counts for nothing."""
@@ -71,6 +73,10 @@ class ClockSteps:
             if away is not None:
                 log.info("nobody was at work", seconds=round(away.total_seconds()))
 
+    def went_round(self) -> None:
+        """The consumer has heard of all parts of the queue; if it was away, `note` was called before."""
+        self._unheard = False
+
     async def run(self) -> None:
         """Look for ever. A database that is away is asked again at the next look."""
         before, marked_at = self._apart(), -MARK
@@ -85,6 +91,8 @@ class ClockSteps:
                 log.warning("the machine's clock was set ahead", seconds=round(apart - before))
                 self._away = True
             before = apart
+            # One part may answer while the consumer still waits for another: a mark would hide that it was away.
+            self._unheard = self._unheard or self._quiet()
             try:
                 if self._away:
                     self._away = False
@@ -93,7 +101,7 @@ class ClockSteps:
                 if (seen or unsure) and await self.correct(seen):
                     log.info("what waits was moved with the clock")
                 seen, unsure = None, False
-                if self._clock.monotonic() - marked_at >= MARK and not (self._away or self._quiet()):
+                if self._clock.monotonic() - marked_at >= MARK and not (self._away or self._unheard):
                     await self._finish()
                     await self._database.write(mark_time, self._clock.now())
                     marked_at = self._clock.monotonic()

@@ -279,6 +279,7 @@ class Consumers:
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
         self._sweeper.see(pumped, self._setup.max_depth)
+        self._clock_steps.went_round()
 
     def _make_consumer(self) -> Consumer:
         setup = self._setup
