@@ -5,17 +5,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
+from outcome import Error, Outcome
 from redis.crc import key_slot
+from redis.exceptions import MovedError
 
 from tests.cluster import Node, until_whole, valkey_cluster
 from wagate.clock import Clock
 from wagate.errors import ConfigError, QueueError
-from wagate.queue.cluster import open_redis
+from wagate.queue.cluster import RedisCluster, open_redis
 from wagate.queue.queue import Queue, name_of_process
-from wagate.queue.redis import RedisThread, check_policy
+from wagate.queue.redis import Call, RedisThread, check_policy
 from wagate.queue.results import Ack, DeadWorker, Doorbell, Park, Pumped, Take
 from wagate.queue.shards import Shards, sharded
 from wagate.queue.wakeup import Wakeup, listen
@@ -118,6 +121,39 @@ async def test_a_slot_that_moved_is_found_at_its_new_node(
     assert await queue.enqueue(bells("1")) == 0
     assert after.client.exists(f"{{wg:{name}:0}}:state")
     assert len((await queue.pump((), want=len(KEYS) * SHARDS)).taken) == len(KEYS)
+
+
+async def test_nodes_that_refer_to_each_other_are_asked_again_soon_and_remembered_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    redis = RedisCluster("redis+cluster://one:1,two:2")
+    nodes = {"redis://one:1/0": "two:2", "redis://two:2/0": "one:1"}
+    key, asked = f"{{wg:{uuid.uuid4().hex}}}:state", 0
+    slot = key_slot(key.encode())
+
+    class Node:
+        def __init__(self, url: str) -> None:
+            self.other = nodes[url]
+
+        async def submit(self, *calls: Call) -> list[Outcome[Any]]:
+            error = QueueError("refused")
+            error.__cause__ = MovedError(f"{slot} {self.other}")
+            return [Error(error) for _ in calls]
+
+    async def ask_all() -> list[QueueError]:
+        nonlocal asked
+        asked += 1
+        redis._ranges = [(0, 16383, "redis://one:1/0")]
+        redis._doubted = False
+        return []
+
+    monkeypatch.setattr(redis, "_node", Node)
+    monkeypatch.setattr(redis, "_ask_all", ask_all)
+    for times in range(1, 8):
+        assert isinstance(*await redis.submit(Call(words=("GET", key))), Error)
+        assert asked == times, "CLUSTER SLOTS is asked before each new round"
+        assert len(redis._ranges) == 2
+    await redis.close()
 
 
 async def test_a_node_that_is_away_holds_up_its_own_chats_alone(

@@ -87,17 +87,22 @@ class RedisCluster(RedisThread):
                 break
             # These have not run: another node has the slot now. Who says so knows which; others may not have heard yet.
             for slot, host, port in {(each.slot_id, each.host, each.port) for each in moved.values()}:
-                self._moved(slot, host, port)
+                self._note_moved(slot, host, port)
             again = await self._send([calls[place] for place in moved])
             for place, outcome in zip(moved, again, strict=True):
                 outcomes[place] = outcome
+        if any(isinstance(_cause(each), MovedError) for each in outcomes):
+            # They send it in a circle: whoever has it is asked for before anything is sent again.
+            self._looked_at = -math.inf
         return outcomes
 
-    def _moved(self, slot: int, host: str, port: int) -> None:
+    def _note_moved(self, slot: int, host: str, port: int) -> None:
         before = next((url for first, last, url in self._ranges if first <= slot <= last), self._before_host)
-        self._ranges = [(slot, slot, self._url(before, host, port)), *self._ranges]
-        # What else moved is asked a little later: until then, each that is sent to the wrong node learns it like this.
-        self._doubted, self._looked_at = True, time.monotonic()
+        others = [each for each in self._ranges if each[:2] != (slot, slot)]
+        self._ranges = [(slot, slot, self._url(before, host, port)), *others]
+        if not self._doubted:
+            # What else moved is asked a little later: until then, what is sent to the wrong node learns it like this.
+            self._doubted, self._looked_at = True, time.monotonic()
 
     async def _send(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
         key = next((str(word) for call in calls for word in call.words if str(word).startswith("{wg:")), None)
