@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -10,10 +10,12 @@ import pytest
 import trio
 import trio.testing
 import trustme
+from quart import Blueprint
 
+from tests.bad_plugin import bad_plugin
 from tests.gateway import TOKEN
 from tests.http_site import Server, serving
-from tests.inprocess import running_gateway
+from tests.inprocess import Gateway, running_gateway
 from wagate.testing.rest import at_rest
 
 GRACE = 200.0
@@ -140,3 +142,31 @@ async def test_a_worker_that_waits_for_a_job_is_told_that_there_is_none_when_the
     assert [each.status_code for each in answers] == [200]
     assert answers[0].json()["status"] == "no_jobs"
     assert answers[0].headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
+async def test_a_request_that_hangs_is_cut_at_the_end_of_its_drain_with_a_key_as_without(
+    headers: dict[str, str],
+) -> None:
+    begun = trio.Event()
+
+    async def hangs() -> None:
+        begun.set()
+        await trio.sleep_forever()
+
+    def register_routes(context: object) -> list[Blueprint]:
+        routes = Blueprint("bad", __name__)
+        routes.add_url_rule("/hangs", "hangs", hangs, methods=["POST"])
+        return [routes]
+
+    async def ask(gateway: Gateway) -> None:
+        given = headers | {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx2.AsyncClient(headers=given, timeout=GRACE, trust_env=False, verify=False) as http:
+            with suppress(httpx2.HTTPError):
+                assert (await http.post(f"{gateway.url}/plugins/bad/hangs", json={})).is_error
+
+    with bad_plugin(register_routes=register_routes) as tables, trio.fail_after(SOON):
+        short = tables | {"server": {"drain": "1s"}}
+        async with trio.open_nursery() as nursery, running_gateway(short) as gateway:
+            nursery.start_soon(ask, gateway)
+            await begun.wait()

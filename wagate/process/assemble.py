@@ -57,6 +57,7 @@ from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake, Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
+from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth
 from wagate.web.http.bodies import Bodies
 from wagate.web.inbound.refusals import Refusals
@@ -88,6 +89,7 @@ class Gateway:
     media: MediaSubsystem
     hub: SessionHub
     listeners: Listeners
+    once: Once
     http: HttpClient
     auth: RequestAuth
     positions: Positions
@@ -132,8 +134,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
     shared: dict[str, Any] = {"database": database, "live": live, "providers": providers}
     media = _media(config, clock, router, consumers.ring, vault=vault, http=http, **shared)
-    ring = _ring(consumers, media)
-    people = People(database, providers, clock)
+    ring, people = _ring(consumers, media), People(database, providers, clock)
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     context = _sending(http, media.store, config, router=router, clock=clock, ring=ring, **shared)
     return Gateway(
@@ -158,6 +159,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         media=media,
         hub=hub,
         listeners=Listeners(database, clock, most=config.limits.streams),
+        once=Once(database, vault, clock),
         positions=positions,
         minutes=minutes,
         http=http,

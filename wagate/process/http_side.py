@@ -33,7 +33,6 @@ from wagate.process.reload import Reload
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
-from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.access.streams import Streams
@@ -100,6 +99,7 @@ async def serve_edge(
         gateway.hub.close()
         gateway.listeners.close()
         gateway.consumers.let_waiters_go()
+        gateway.once.drain(config.server.drain / 2)
 
     async with trio.open_nursery() as nursery:
 
@@ -194,7 +194,7 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
             OnceDoor(
                 EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit, own=own),
                 auth,
-                Once(gateway.database, gateway.vault, gateway.clock),
+                gateway.once,
             ),
         ),
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions, sessions.may_be_large),
@@ -268,6 +268,7 @@ def build_app(
             *_registered(plugins, contexts),
         ],
     )
+    api.once = gateway.once  # one for all doors: a stop ends what it shields
     names = sorted(plugin.name for plugin in plugins)
     panels = panels_of(plugins, contexts)
     parts = ui_parts(gateway, auth, health, stop, api=cast("App", api), panels=panels, plugins=names)

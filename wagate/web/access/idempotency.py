@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -73,6 +74,14 @@ class Once:
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._running: set[trio.CancelScope] = set()
+        self._ends = math.inf
+
+    def drain(self, seconds: float) -> None:
+        """The gateway stops: what runs, or begins now, has so long, as requests without a key have."""
+        self._ends = trio.current_time() + seconds
+        for each in self._running:
+            each.deadline = min(each.deadline, self._ends)
 
     async def run(self, view: View, *, who: str) -> Response:
         """The answer of ``view``, or the one it gave before to the same key and body of the same caller.
@@ -96,8 +105,12 @@ class Once:
             raise BadRequestError("a key has 1 to 255 printable ASCII characters", field=HEADER)
         digest = hashlib.sha256(asked).hexdigest()
         # The client may go away and ask again: what has begun is finished, so that its answer can be given then.
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + LONGEST):
-            return await self._answer(work, form, place, key, digest)
+        with trio.CancelScope(shield=True, deadline=min(trio.current_time() + LONGEST, self._ends)) as scope:
+            self._running.add(scope)
+            try:
+                return await self._answer(work, form, place, key, digest)
+            finally:
+                self._running.discard(scope)
         raise UnavailableError("the request took too long; send it again with the same key", retry_after=5)
 
     async def _answer(self, work: Callable[[], Awaitable[T]], form: Form[T], client: str, key: str, digest: str) -> T:
