@@ -85,7 +85,7 @@ def test_a_delivery_is_retried_on_its_page_and_in_the_list(site: Site, tab: Page
     tab.goto(f"{site.url}deliveries?state=failed")
     press(tab, "r")  # neither a row nor a pick: nothing
     press(tab, "j r")
-    expect(tab.get_by_role("status")).to_have_text("1 deliveries. It will be sent again.")
+    expect(tab.get_by_role("status")).to_have_text("1 delivery. It will be sent again.")
     (failed, *_) = site.run(site.scene.jobs, "?state=failed")
     tab.goto(f"{site.url}deliveries/{failed}")
     press(tab, "r")
