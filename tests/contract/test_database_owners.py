@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
 from tests.rows import NOW, intake, route
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import SessionChange
-from wagate.storage.database import Database
+from wagate.storage.database import Database, open_database
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.events.listing import list_deliveries
 from wagate.storage.owners.accounts import (
     AccountChange,
+    ChangedMeanwhileError,
     NewAccount,
     create_account,
     delete_account,
@@ -47,7 +51,7 @@ from wagate.storage.owners.endpoints import (
 )
 from wagate.storage.owners.revision import revision
 from wagate.storage.rows import ClientRow
-from wagate.storage.statement import run
+from wagate.storage.statement import rows, run
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -142,6 +146,30 @@ async def test_an_account_is_changed_and_deleted_by_its_owner_only(database: Dat
     )
     await database.write(delete_account, "a")
     assert await database.read(list_accounts) == []
+
+
+async def test_settings_that_another_process_is_writing_are_not_overwritten(
+    database: Database, default: ClientRow, database_url: str, tmp_path: Path
+) -> None:
+    new = NewAccount(name="a", client_id=default.id, provider="meta", settings="old")
+    await database.write(create_account, new, now=NOW)
+    begun, token = trio.Event(), trio.lowlevel.current_trio_token()
+
+    def theirs(db: Any) -> None:
+        """Keeps its transaction open until ours waits for it; SQLite has one at a time anyway."""
+        patch_account(db, "a", AccountChange(settings="theirs"), now=NOW, before="old")
+        token.run_sync_soon(begun.set)
+        if database.dialect == "postgres":
+            waits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+            assert any(rows(db, waits) != [(0,)] or run(db, "SELECT pg_sleep(0.01)") == 0 for _ in range(3000))
+
+    async with open_database(database_url, tmp_path) as other, trio.open_nursery() as nursery:
+        nursery.start_soon(other.write, theirs)
+        await begun.wait()
+        with pytest.raises(ChangedMeanwhileError):
+            await database.write(patch_account, "a", AccountChange(settings="ours"), now=LATER, before="old")
+    found = await database.read(get_account, "a")
+    assert (found.settings, found.updated_at) == ("theirs", NOW)
 
 
 async def test_accounts_of_the_config_are_what_it_says(database: Database, default: ClientRow) -> None:

@@ -129,6 +129,8 @@ def patch_account(
 
     ``before``: the stored settings that those of ``change`` are made of. ChangedMeanwhileError: they are others by now.
     """
+    # First of all the row's lock: what is compared below must be what other processes have written by now.
+    Account.update(updated_at=now).where(Account.name == name).execute(db)
     account = writable_account(db, name, client_id=client_id)
     if before is not None and change.settings is not UNSET and account.settings != before:
         raise ChangedMeanwhileError("somebody changed the settings at the same moment; look at them and send it again")
