@@ -57,3 +57,16 @@ async def test_another_client_hears_nothing_of_it() -> None:
         assert (await gateway.ask("GET", "/api/refusals", headers=headers))["data"] == []
         async with browser(gateway, token) as http:
             assert "bakery" not in (await http.get("/ui/")).text
+
+
+async def test_who_posts_what_can_not_be_read_is_not_accepted() -> None:
+    for door in (ENGINE, "/webhooks/bakery"):
+        async with bakery() as gateway:
+            await post(gateway, "wrong", 401)
+            for body in (b"{", b"{}"):
+                answer = await gateway.http.post(
+                    door, content=body, headers={"Authorization": "", "X-Webhook-Secret": SECRET}
+                )
+                assert answer.status_code == 400, answer.text
+            found = (await gateway.ask("GET", "/api/refusals"))["data"]
+            assert {row["reason"]: row["in_a_row"] for row in found} == {"signature": 1, "body": 2}

@@ -36,7 +36,7 @@ from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
 from wagate.web.inbound.intake import Answer, OwnDeliveries
-from wagate.web.inbound.refusals import CHALLENGE, SIGNATURE, Refusals
+from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
 
 SESSION = "session"
 """The provider whose door it is."""
@@ -179,12 +179,11 @@ class SessionDoor:
 
         UnprocessableError: the message is stored, but its file is none.
         """
-        self._refusals.believed(account.name)
         self._limit.spend(account.name)
         await self._own.refuse(request)
-        document = read_object(body)
+        document, parsed = self._parse(body, account)
+        self._refusals.believed(account.name)  # Who posts what can't be read is not accepted.
         number = await self._sessions.number(account, document)
-        parsed = parse_session(document, account=account.name, phone=account.phone)
         named = [msgspec.structs.replace(event, number=number) for event in parsed] if number else parsed
         arriving = Arriving(body=body, document=document, on_disk=request.on_disk)
         came = await self._ignore_filter.taken_in(self._numbers.owned(account, named))
@@ -205,6 +204,15 @@ class SessionDoor:
             f"{event.kind}{'*' if each.duplicate else ''}" for (_, event), each in zip(owned, stored, strict=True)
         )
         return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
+
+    def _parse(self, body: bytes, account: Account) -> tuple[dict[str, Any], list[NewEvent]]:
+        """The body, and the events in it. BadRequestError."""
+        try:
+            document = read_object(body)
+            return document, parse_session(document, account=account.name, phone=account.phone)
+        except BadRequestError as error:
+            self._refusals.refused(account.name, account.provider, BODY, str(error))
+            raise
 
     def challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""
