@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
@@ -26,7 +27,7 @@ from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake
 from wagate.storage.outbox.messages import Submission, submit
-from wagate.storage.owners.accounts import NewAccount, create_account
+from wagate.storage.owners.accounts import NewAccount, create_account, last_seen
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.statement import rows
@@ -173,6 +174,38 @@ async def test_what_was_missed_while_the_machine_slept_is_asked_for_when_it_wake
         world.clock.shift(LOOK)
         assert await until_asked() == last - OVERLAP, "what came since it woke hides nothing"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_sleep_before_it_was_written_down_what_was_missed_does_not_hide_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await World(database).make()
+    await world.came("main", letter("last"))
+    last, begun, read = world.clock.now(), trio.Event(), database.read
+    world.clock.shift(7200)
+    catch_up = world.catch_up()
+    world.clock.shift(1)
+    await world.came("main", letter("fresh"))
+
+    async def slow(fn: Any, *args: Any, **more: Any) -> Any:
+        if fn is last_seen and not begun.is_set():
+            begun.set()
+            await trio.sleep_forever()
+        return await read(fn, *args, **more)
+
+    monkeypatch.setattr(database, "read", slow)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(catch_up.watch)
+        await begun.wait()
+        for awake, asleep in ((7200, 0), (LOOK, 3600)):
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            world.clock.suspend(asleep)
+            world.clock.shift(awake)
+        with trio.fail_after(60):
+            while len(world.pigeon.asked_since) < 2:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert asked(world)["main"] == last - OVERLAP
 
 
 async def test_an_account_that_fails_or_hangs_costs_only_itself(

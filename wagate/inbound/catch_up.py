@@ -68,14 +68,18 @@ class CatchUp:
         self._database = database
         self._clock = clock
         self._began = clock.now()
+        self._noted = False
+        """Whether it is written down what was missed before then."""
 
     async def watch(self) -> None:
         """`run`, and again whenever the machine slept; a task."""
         while True:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.run)
-                self._began = await self._fell_asleep()
+                fell_asleep = await self._fell_asleep()
                 nursery.cancel_scope.cancel()  # what it did not come to is asked for from the same moment on
+            if self._noted:  # else what came before it slept would hide what was missed before that
+                self._began = fell_asleep
 
     async def _fell_asleep(self) -> datetime:
         """Wait until the machine has slept, or its clock was set ahead, which looks the same; when that began."""
@@ -99,18 +103,21 @@ class CatchUp:
 
     async def run(self) -> None:
         """Ask for all; an account that fails or takes too long costs only itself."""
+        self._noted = False
         asked = [
             (account, provider)
             for account in self._directory().accounts.values()
             if (provider := self._providers.get(account.provider)) is not None and provider.missed is not None
         ]
         if not asked:
+            self._noted = True
             return
         ids = [account.id for account, _ in asked]
         since = self._began - BACK
         # Read beside the writer: it may look through all that came in six days.
         latest = await self._database.read(last_seen, ids, since=since, before=self._began)
         seen = await self._database.write(missed_since, latest, since=since)
+        self._noted = True
         limiter = trio.CapacityLimiter(AT_ONCE)
         async with trio.open_nursery() as nursery:
             for account, provider in asked:
