@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.consuming import World, open_world, word
 from wagate.consumers import Policy
 from wagate.errors import Postpone, Retry
+from wagate.hooks.contracts import Handler, Target
+from wagate.inbound.route import Router
 
 pytest_plugins = ("tests.valkey",)
 
@@ -106,6 +108,34 @@ async def test_what_waits_for_something_of_its_own_uses_no_probe_up(
         await world.status(reply, "delivered")
         assert len(world.receiver.calls) <= asked + 5  # each stranger asked once at most
         assert not (await world.target()).down
+
+
+async def test_what_is_routed_at_last_uses_no_probe_up(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        broken = [True]
+
+        def targets(_event: object) -> list[Target]:
+            if broken:
+                raise LookupError("snapshot not ready")
+            return [Target(id="w1")]
+
+        world.handlers["webhook"] = Handler(name="webhook", targets=targets, handle=world.receiver.handle)
+        router = Router(world.handlers, max_retries=3)
+        async with world.running():
+            unrouted = []
+            for number in range(6):
+                made = world.event(f"c{number}", f"c{number}")
+                unrouted.append(await world.store(made, router.routes(made)))
+            for _ in range(3):
+                await told(world)
+                await world.passes(20)
+            for each in unrouted:
+                await world.status(each, "held", "waiting")
+            assert (await world.target("webhook:unrouted")).down
+            broken.clear()
+            await world.passes(901)  # one probe is due
+            await world.statuses(unrouted, "cancelled")
+            await world.calls(6)
 
 
 async def test_a_probe_that_is_put_off_by_its_target_is_the_only_one_of_its_round(

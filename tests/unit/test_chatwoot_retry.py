@@ -125,6 +125,7 @@ async def test_a_deletion_waits_for_an_account_that_does_not_work_and_not_for_ev
     with pytest.raises(Postpone) as caught:
         await desk.run()
     assert caught.value.after == (7 if isinstance(error, NotSentError) else deletes.AGAIN)
+    assert caught.value.own, "the account is away, which says nothing about the inbox"
     assert not told_too_late(desk)
     desk.fakes.clock.shift(deletes.LONGEST)
     await desk.run()

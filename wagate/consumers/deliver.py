@@ -129,6 +129,7 @@ class Deliverer:
         if not isinstance(happened, Accepted):
             self._memory.forget(head.target_id)
         if happened is None:
+            self._pool.unused(hand)
             return Ack(key=hand.key, token=hand.token, more=True)
         self._pace(head.target_id, happened)
         if isinstance(happened, Failed | Postponed) and too_old(head, head.target, self._policy, self._clock.now()):

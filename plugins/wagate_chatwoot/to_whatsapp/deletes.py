@@ -97,4 +97,4 @@ def _ask_again(app: App, delivery: Delivery, error: SendError) -> None:
     # Nothing of this account leaves: what follows in the conversation would wait as well.
     if app.memory.waited(delivery.created_at) < LONGEST:
         after = error.after if isinstance(error, NotSentError) else None
-        raise Postpone(f"not revoked yet: {error.reason}", after=after or AGAIN) from error
+        raise Postpone(f"not revoked yet: {error.reason}", after=after or AGAIN, own=True) from error
