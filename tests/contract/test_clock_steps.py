@@ -20,6 +20,7 @@ from wagate.storage.deliveries.ends import SLICE, move_ends, owed
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
+from wagate.storage.idempotency import STALE, Begun, InFlight, Replay, begin, finish
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run, slices
 from wagate.testing.rest import at_rest
@@ -257,3 +258,25 @@ async def test_no_mark_hides_an_outage_of_redis_while_one_of_its_parts_is_still_
         resumed = await database.read(last_beat, CLOCK)
         assert resumed > before + 2 * HOUR
         nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_kept_for_its_twins_outlives_a_leap_by_a_day(database: Database) -> None:
+    kept = Replay(201, "text/plain", b"made")
+
+    async def begun(now: Any) -> Any:
+        return await database.write(begin, client="1", key="k", body_hash="h", now=now)
+
+    assert await begun(NOW) == Begun()
+    done = {"status": kept.status, "content_type": kept.content_type, "body": kept.body}
+    await database.write(finish, client="1", key="k", **done)
+    await database.write(mark_time, NOW + MINUTE)
+    assert await begun(NOW + LEAP - MINUTE) == kept
+    ahead = NOW + 365 * LEAP
+    assert await begun(ahead) == kept, "nobody has noted it yet"
+    await database.write(note_absence, ahead, 0)
+    await database.write(mark_time, ahead + HOUR)
+    assert await begun(ahead + HOUR) == kept
+    await database.write(mark_time, ahead + LEAP)
+    assert await begun(ahead + LEAP) == Begun(), "it stands"
+    assert await begun(ahead + LEAP + STALE) == InFlight()
+    assert await begun(ahead + LEAP + STALE + MINUTE) == Begun(), "its process died"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import peewee
 
+from wagate.storage.clock_marks import believed
 from wagate.storage.database import apart
 from wagate.storage.models import IdempotencyKey as Key
 from wagate.storage.statement import first
@@ -41,18 +44,29 @@ def begin(
 ) -> Begun | Replay | Mismatch | InFlight:
     """Take the key, or say what became of it. ``client`` says whose key it is."""
     mine = (Key.client == client) & (Key.key == key)
-    dead = (Key.created_at < now - LIFE) | ((Key.done == False) & (Key.created_at < now - STALE))  # noqa: E712
-    Key.delete().where(mine, dead).execute(db)
-    values = {"client": client, "key": key, "body_hash": body_hash, "created_at": now, "done": False}
-    if Key.insert(**values).on_conflict_ignore().as_rowcount().execute(db):
+    take = Key.insert(client=client, key=key, body_hash=body_hash, created_at=now, done=False).on_conflict_ignore()
+    if take.as_rowcount().execute(db):
         return Begun()
     row = first(db, Key.select().where(mine))
+    if row is not None and _is_over(db, row, now):
+        as_seen = (Key.created_at == row["created_at"]) & (Key.done == row["done"])
+        Key.delete().where(mine, as_seen).execute(db)
+        if take.as_rowcount().execute(db):
+            return Begun()
+        row = first(db, Key.select().where(mine))
     if row is None:
         # Its twin let go of it between the two statements.
         return InFlight()
     if row["body_hash"] != body_hash:
         return Mismatch()
     return Replay(row["status"], row["content_type"], bytes(row["body"])) if row["done"] else InFlight()
+
+
+def _is_over(db: peewee.Database, row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether its request died, or its answer was kept for long enough."""
+    if not row["done"]:
+        return bool(row["created_at"] < now - STALE)
+    return bool(row["created_at"] < now - LIFE and row["created_at"] < believed(db, now) - LIFE)
 
 
 @apart
