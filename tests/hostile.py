@@ -21,6 +21,8 @@ from wagate.events import Event
 from wagate.hooks import Figure, Finding, Handler, Panel, PanelAsked, PanelData, Target
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Fault, Reply, running
+from wagate.web.ui.deliveries import FIELDS
+from wagate.web.ui.webhooks import TEXTS
 
 MARK = "xq7"
 """Stands in every tag and attribute that a text would make."""
@@ -124,6 +126,14 @@ def read_of(what: str) -> list[str]:
     """Names of the fields that pages read of ``request.args`` or of a ``form``."""
     found = {name for file in _SOURCES.glob("*.py") for name in re.findall(what, file.read_text("utf-8"))}
     return sorted(found)
+
+
+CURSORS = {"before", "after", "page", "at", "ids"}
+"""In a query, a wrong one of these is refused, and nothing else is shown."""
+ASKED = {*read_of(r'args\.get(?:list)?\("(\w+)"'), *FIELDS, "about", "who", "k", "phone_number", "name"}
+"""Names in the queries of pages."""
+TYPED = {*read_of(r'form\)?\.get(?:list)?\("(\w+)"'), *TEXTS, "s.base_url", "s.api_key"} - {"once", "csrf"}
+"""Names in the forms of pages."""
 
 
 async def _panel(_asked: PanelAsked) -> PanelData:

@@ -107,7 +107,7 @@ def open_link(db: peewee.Database, hashed: str, now: datetime) -> bool:
 def revoke_link(db: peewee.Database, link_id: str, kind: Kind, of: int | str) -> bool:
     """From now on it opens nothing. False: there is none such."""
     column = "client_id" if kind == "client" else "account_id"
-    return run(db, f"DELETE FROM links WHERE id = ? AND kind = ? AND {column} = ?", (link_id, kind, of)) == 1  # noqa: S608
+    return run(db, f"DELETE FROM links WHERE id = ? AND kind = ? AND {column} = ?", (clean(link_id), kind, of)) == 1  # noqa: S608
 
 
 def _link(row: tuple[object, ...]) -> Link:

@@ -163,7 +163,7 @@ def list_threads(
         if value is not None:
             query = query.where(column == value)
     if chat is not None:
-        query = query.where(mine.chat.in_(sorted(_keys_of(db, chat, client_id))))
+        query = query.where(mine.chat.in_(sorted(_keys_of(db, clean(chat), client_id))))
     if before is not None:
         at, event_id = before
         # The first condition says nothing new, but leads an index to where the page begins.
@@ -267,7 +267,7 @@ def archive(
     db: peewee.Database, *, client_id: int, chat: str, limit: int, cursor: str | None = None, account: str | None = None
 ) -> Page[Kept]:
     """The messages of a conversation, newest first: of this chat, and of the person's other keys."""
-    keys = sorted(_keys_of(db, chat, client_id))
+    keys = sorted(_keys_of(db, clean(chat), client_id))
     query = select_events().where(EventRow.client_id == client_id, EventRow.chat.in_(keys), EventRow.kind.in_(MESSAGES))
     if account is not None:
         query = query.where(EventRow.account == account)
