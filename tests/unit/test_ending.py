@@ -63,3 +63,19 @@ def test_a_name_that_never_was_is_an_error_as_ever() -> None:
     with pytest.raises(AttributeError, match=r"module 'wagate\.hooks' has no attribute 'Nonesuch'"):
         getattr(wagate.hooks, NEVER)
     assert not is_public("wagate.hooks.ending")
+
+
+def test_a_check_that_fails_names_them_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN + '\nraise OSError("no licence")\n')
+    (tmp_path / "config.toml").write_text('[plugins.mine]\nfile = "mine.py"\n')
+    with pytest.warns(UserWarning, match="its own business"):
+        done = CliRunner().invoke(app, ["check"])
+    assert done.exit_code != 0
+    assert SAID in done.stderr
+
+
+def test_each_name_that_ends_has_a_public_one_in_its_place() -> None:
+    for old, (new, since) in wagate.hooks.ENDING.items():
+        assert new in wagate.hooks.__all__, f"{old}: there is no {new}"
+        assert old not in vars(wagate.hooks), f"{old} is there itself, so nobody is warned"
+        assert re.fullmatch(r"\d+\.\d+", since), f"{old}: {since!r} is no version"

@@ -26,7 +26,7 @@ def check(
     from wagate.process.configured_accounts import read_accounts
 
     loaded = load(config) if config else call.of(context).config
-    with old_uses() as old:
+    with old_uses(lambda use: typer.echo(f"warning: {use}", err=True)):
         plugins = load_plugins(
             loaded.plugins,
             lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key),
@@ -35,8 +35,6 @@ def check(
         providers = Providers(public_url=loaded.server.public_url)
         load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)
         wrong = [line for plugin in plugins for line in faults(plugin, inert_context(loaded, plugin))]
-    for use in old:
-        typer.echo(f"warning: {use}", err=True)
     accounts = read_accounts(loaded, providers)
     for name, account in accounts.items():
         for secret in short_secrets(providers.need(account.table.provider), account.settings):

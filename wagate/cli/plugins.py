@@ -56,7 +56,7 @@ def check(context: typer.Context) -> None:
     from wagate.hooks.ending import old_uses
 
     config = call.of(context).part("plugins", "delivery", "server.host", "server.port", "server.public_url")
-    with old_uses() as old:
+    with old_uses(lambda use: typer.echo(f"warning: {use}", err=True)):
         rows = _found(config)
         wrong = [str(row["error"]) for row in rows if row["error"]]
         unseen = []
@@ -68,8 +68,6 @@ def check(context: typer.Context) -> None:
                     if row["on"]:
                         raise
                     unseen.append(row["name"])
-    for use in old:
-        typer.echo(f"warning: {use}", err=True)
     if wrong:
         raise CommandError("\n".join(wrong))
     _warn()

@@ -31,16 +31,19 @@ def replaced(module: str, names: Names) -> Callable[[str], Any]:
 
 
 @contextmanager
-def old_uses() -> Iterator[list[str]]:
-    """Lines ``file:line: what to use``, one for each use of what ends while it is open; filled when it closes."""
-    lines: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", EndingWarning)
-        yield lines
-    lines += dict.fromkeys(f"{each.filename}:{each.lineno}: {each.message}" for each in caught if _ours(each))
-    for each in caught:
-        if not _ours(each):
-            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+def old_uses(tell: Callable[[str], None]) -> Iterator[None]:
+    """``tell`` gets a line ``file:line: what to use`` for each use of what ends, when it closes, also by an error."""
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", EndingWarning)
+            yield
+    finally:
+        for line in dict.fromkeys(f"{each.filename}:{each.lineno}: {each.message}" for each in caught if _ours(each)):
+            tell(line)
+        for each in caught:
+            if not _ours(each):
+                warnings.showwarning(each.message, each.category, each.filename, each.lineno)
 
 
 def _ours(each: warnings.WarningMessage) -> bool:
