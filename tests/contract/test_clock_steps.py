@@ -16,7 +16,7 @@ from wagate.rules.targets import Health, TargetState
 from wagate.storage.clock_marks import ABSENCE, CLOCK, LEAP, believed, mark_time
 from wagate.storage.database import Database, last_beat
 from wagate.storage.deliveries.due import claim_step, give_up, move_elsewhere, move_open, note_absence
-from wagate.storage.deliveries.ends import SLICE, move_ends, owed
+from wagate.storage.deliveries.ends import SLICE, move_ends, owe, owed
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
@@ -280,3 +280,17 @@ async def test_an_answer_kept_for_its_twins_outlives_a_leap_by_a_day(database: D
     assert await begun(ahead + LEAP) == Begun(), "it stands"
     assert await begun(ahead + LEAP + STALE) == InFlight()
     assert await begun(ahead + LEAP + STALE + MINUTE) == Begun(), "its process died"
+
+
+async def test_less_than_a_second_to_recover_is_not_none(database: Database) -> None:
+    waits = route()
+
+    def fill(db: Any) -> None:
+        ensure_default_client(db, now=NOW)
+        store(db, [intake(routes=(waits,), created_at=NOW)])
+        owe(db, HOUR, NOW + MINUTE, recover=0.5)
+
+    await database.write(fill)
+    await database.write(move_ends, NOW + HOUR)
+    [(end,)] = await database.read(rows, "SELECT expires_at FROM deliveries")
+    assert as_time(end) == NOW + timedelta(seconds=1) + HOUR

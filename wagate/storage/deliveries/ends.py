@@ -5,6 +5,7 @@ Each such shift goes through the open deliveries in slices. A crash between two 
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +40,7 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 def owe(db: peewee.Database, by: timedelta, now: datetime, *, recover: float = 0.0) -> None:
     """Note a shift, to be made by `move_ends`."""
     text = "INSERT INTO shifts (milliseconds, recover, at) VALUES (?, ?, ?)"
-    run(db, text, (int(by / timedelta(milliseconds=1)), int(recover), time_text(now)))
+    run(db, text, (int(by / timedelta(milliseconds=1)), math.ceil(recover), time_text(now)))
 
 
 def owed(db: peewee.Database) -> bool:
