@@ -66,6 +66,14 @@ def pick(nodes: Sequence[Node], name: str) -> Node:
     raise AssertionError("not reached")
 
 
+def move(nodes: Sequence[Node], name: str, after: Node) -> None:
+    """Give the slot of the first part of a queue to another node."""
+    slot = key_slot(f"{{wg:{name}:0}}:".encode())
+    for node in (after, *(each for each in nodes if each is not after)):
+        node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", after.id)
+    until_whole(list(nodes))
+
+
 async def test_its_parts_lie_on_several_nodes_and_give_each_chat_in_order(
     redis: RedisThread, cluster: tuple[str, list[Node]]
 ) -> None:
@@ -112,10 +120,7 @@ async def test_a_slot_that_moved_is_found_at_its_new_node(
     await queue.stats()  # It knows who has which slot by now.
     before = pick(cluster[1], name)
     after = next(node for node in cluster[1] if node is not before)
-    slot = key_slot(f"{{wg:{name}:0}}:".encode())
-    for node in (after, *(each for each in cluster[1] if each is not after)):
-        node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", after.id)
-    until_whole(cluster[1])
+    move(cluster[1], name, after)
     if others != "know":
         monkeypatch.setattr(redis, "_look", trio.lowlevel.checkpoint)  # Whoever is asked would say what was.
     assert await queue.enqueue(bells("1")) == 0
@@ -192,6 +197,20 @@ async def test_who_waits_hears_of_each_part(redis: RedisThread) -> None:
             await shard.enqueue([Doorbell(key="k", target="t", id="1")])
             assert await wakeup.wait(60)
             nursery.cancel_scope.cancel()
+
+
+async def test_who_waits_follows_its_part_to_another_node(redis: RedisThread, cluster: tuple[str, list[Node]]) -> None:
+    queue = parts(redis, name := uuid.uuid4().hex)
+    before, home = pick(cluster[1], name), await queue.shards[0].home()
+    after = next(node for node in cluster[1] if node is not before)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen, queue.shards[0], Wakeup(Clock()))
+        move(cluster[1], name, after)
+        with trio.fail_after(60):
+            while (found := await queue.shards[0].home()) == home:
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+    assert found == f"redis://127.0.0.1:{after.port}/0"
 
 
 async def test_dead_workers_are_reaped_where_they_were(redis: RedisThread) -> None:

@@ -1,7 +1,8 @@
 """A Redis Cluster: each queue lies in one hash slot, so what is sent together goes to one node.
 
-Nothing is sent twice behind our back: what a node did not run, since the slot is another's (MOVED), is sent there; when
-an answer is lost, its caller has to go on.
+Nothing is sent twice behind our back: what a node did not run, since the slot is another's (MOVED), is sent there. ASK
+and TRYAGAIN, which nodes answer while a slot is on its way, are refusals like any other. After a refusal, and when an
+answer is lost, the caller has to go on.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class RedisCluster(RedisThread):
                 return url
         self._doubted = True
         raise QueueError(f"Redis at {shown(self.url)}: no node of the cluster has slot {slot}")
+
+    def note_moved(self, error: MovedError) -> None:
+        """A connection of its own was told so: the slot is at another node."""
+        self._note_moved(error.slot_id, error.host, error.port)
 
     async def close(self) -> None:
         """Finish what waits and close all connections."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from outcome import Error
+from redis.exceptions import MovedError
 
 from wagate.clock import Clock
 from wagate.queue import wire
@@ -78,6 +79,10 @@ class Queue:
     async def home(self) -> str:
         """URL of the server that has it. QueueError."""
         return await self._redis.home(self.prefix)
+
+    def note_moved(self, error: MovedError) -> None:
+        """Its server said to somebody that another one has it now."""
+        self._redis.note_moved(error)
 
     @property
     def silence(self) -> float:

@@ -17,7 +17,7 @@ import structlog
 from outcome import Error, Outcome, Value
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import MovedError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -68,6 +68,9 @@ class RedisThread:
     async def home(self, key: str) -> str:  # noqa: ARG002  (a cluster needs it)
         """URL of the server that has this key. QueueError."""
         return self.url
+
+    def note_moved(self, error: MovedError) -> None:
+        """See `RedisCluster`; one server refers to no other."""
 
     async def command(self, *words: str | int) -> Any:
         """Run one command; the answer as redis-py shapes it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 import trio
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import MovedError, RedisError
 
 from wagate.clock import Clock
 from wagate.errors import QueueError
@@ -68,7 +68,10 @@ async def listen(queue: Queue, wakeup: Wakeup) -> None:
             finally:
                 client.close()
         except (RedisError, OSError, QueueError) as error:
-            log.warning("redis_wake_list_unreachable", reason=str(error))
+            if isinstance(error, MovedError):
+                queue.note_moved(error)
+            else:
+                log.warning("redis_wake_list_unreachable", reason=str(error))
             await trio.sleep(RETRY)
             # What came in between was not heard.
             wakeup.ring()
