@@ -12,7 +12,10 @@ import pytest
 
 from tests.inprocess import Gateway
 from tests.provider_sites import THEM, Dialog360, Infobip, Meta, Site, Twilio, Waha, gateway, post
+from wagate.outbound import outbox
 from wagate.storage.database import FILE
+from wagate.storage.threads.chat_marks import mark_chat
+from wagate.web.waha import chats
 
 CHAT = f"{THEM}@c.us"
 CHATS = "/api/main/chats"
@@ -120,6 +123,26 @@ async def test_a_chat_that_is_cleared_or_deleted_is_gone_from_the_lists_and_what
         # Our own list of conversations shows all that is stored.
         stored = told(await http.get(f"/api/conversations/{CHAT}/messages"))
         assert len(stored["data"]) == 3
+
+
+async def test_read_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = list[str]()
+
+    def note(db: Any, *, mark: Any, **which: Any) -> bool:
+        written.append(mark)
+        return mark_chat(db, mark=mark, **which)
+
+    for place in (chats, outbox):
+        monkeypatch.setattr(place, "mark_chat", note)
+    site = Meta()
+    async with gateway(site) as found:
+        await write(site, found, "hello")
+        for known in (1, 0):
+            answer = told(await found.http.post(f"{ONE}/messages/read", params={"days": 9999}), 201)
+            assert (len(answer["ids"]), written) == (known, ["read"])
+            assert (await chat(found))["unreadCount"] == 0
+            told(await found.http.delete(f"{ONE}/messages"))
+            written.clear()
 
 
 async def test_chats_are_sorted_as_waha_sorts_them() -> None:

@@ -174,10 +174,11 @@ async def _read(call: Call) -> Any:
     names = [
         await call.desk.names.find(each["id"], client_id=call.account.client_id, field="messages") for each in found
     ]
-    signal = Signal(kind="seen", chat=call.chat(), message_ids=tuple(each.id for each in names))
     if names:
+        signal = Signal(kind="seen", chat=call.chat(), message_ids=tuple(each.id for each in names))
         await call.desk.sending.signal(signal, client_id=call.account.client_id, account=call.account.name)
-    await _keep(call, "read")
+    else:
+        await _keep(call, "read")
     return {"ids": [each["id"] for each in found]}
 
 
