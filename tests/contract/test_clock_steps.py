@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +27,12 @@ from wagate.testing.rest import at_rest
 
 OWNER = {"webhook:w1": Owner("webhook", 1)}
 HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta()
+
+
+async def goes_ahead(database: Database, leap: datetime, now: datetime) -> None:
+    """The clock leaps, which is noted, and later it is now."""
+    await database.write(note_absence, leap, 0)
+    await database.write(mark_time, now)
 
 
 async def test_one_process_of_many_gets_a_step(database: Database) -> None:
@@ -196,8 +202,7 @@ async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(databa
 
 async def test_a_leap_while_another_is_doubted_leaves_the_time_before_that(database: Database) -> None:
     async def leaps(now: Any) -> Any:
-        await database.write(note_absence, now, 0)
-        await database.write(mark_time, now + HOUR)
+        await goes_ahead(database, now, now + HOUR)
         return await database.read(believed, now + HOUR)
 
     await database.write(mark_time, NOW)
@@ -221,14 +226,12 @@ async def test_old_rows_go_by_the_time_before_a_leap_until_the_clock_stands_for_
     assert await until(NOW + LEAP - MINUTE) == NOW + LEAP - MINUTE, "an absence of some hours is none"
     ahead = NOW + 365 * LEAP
     assert await until(ahead) == NOW, "nobody has noted it yet"
-    await database.write(note_absence, ahead, 0)
-    await database.write(mark_time, ahead + HOUR)
+    await goes_ahead(database, ahead, ahead + HOUR)
     assert await until(ahead + HOUR) == NOW
     back = NOW + HOUR
     await database.write(partial(claim_step, least=MINUTE), back)
     assert await until(back) == back, "it was set back"
-    await database.write(note_absence, ahead, 0)
-    await database.write(mark_time, ahead + LEAP)
+    await goes_ahead(database, ahead, ahead + LEAP)
     assert await until(ahead + LEAP) == ahead + LEAP, "it stands"
 
 
@@ -273,8 +276,7 @@ async def test_an_answer_kept_for_its_twins_outlives_a_leap_by_a_day(database: D
     assert await begun(NOW + LEAP - MINUTE) == kept
     ahead = NOW + 365 * LEAP
     assert await begun(ahead) == kept, "nobody has noted it yet"
-    await database.write(note_absence, ahead, 0)
-    await database.write(mark_time, ahead + HOUR)
+    await goes_ahead(database, ahead, ahead + HOUR)
     assert await begun(ahead + HOUR) == kept
     await database.write(mark_time, ahead + LEAP)
     assert await begun(ahead + LEAP) == Begun(), "it stands"

@@ -61,7 +61,7 @@ async def test_they_are_known_after_a_restart_and_an_accepted_one_ends_the_row(
     assert {reason: (row.in_a_row, row.times) for reason, row in rows.items()} == {SIGNATURE: (3, 3), CHALLENGE: (1, 1)}
     assert (rows[SIGNATURE].detail, rows[SIGNATURE].account) == ("still not", "bakery")
     assert [each.level for each in await after.look()] == ["fail"]
-    after.believed("bakery")
+    after.accepted("bakery")
     assert {row.in_a_row for row in await after.all(client_id=1)} == {0}
     assert [each.level for each in await after.look()] == ["ok"]
     assert await after.all(client_id=2) == []
@@ -76,7 +76,7 @@ async def test_two_processes_add_up_and_one_accepted_webhook_is_enough(
         await each.write()
     (row,) = await one.all(client_id=1)
     assert row.in_a_row == 2
-    other.believed("bakery")
+    other.accepted("bakery")
     other.refused("bakery", "meta", SIGNATURE)
     (row,) = await other.all(client_id=1)
     assert (row.in_a_row, row.times) == (1, 3)
@@ -125,7 +125,7 @@ async def test_who_looks_writes_nothing_and_sees_what_is_not_written_yet(
             refusals.refused("bakery", "meta", SIGNATURE, "later")
         (row,) = await refusals.all(client_id=1, account_id=first.account_id)
         assert (row.in_a_row, row.times, row.detail, row.first_at) == (3, 3, "later", first.first_at)
-        refusals.believed("bakery")
+        refusals.accepted("bakery")
         refusals.refused("bakery", "meta", CHALLENGE)
         seen = {one.reason: (one.in_a_row, one.times) for one in await refusals.all(client_id=None)}
         assert seen == {SIGNATURE: (0, 3), CHALLENGE: (1, 1)}

@@ -58,9 +58,9 @@ class RefusedRow(Refused, kw_only=True):
     provider: str
 
 
-def add_refusals(db: peewee.Database, believed: Collection[str], found: Sequence[Refused]) -> None:
+def add_refusals(db: peewee.Database, accepted: Collection[str], found: Sequence[Refused]) -> None:
     """Begin anew for the accounts (ids) with an accepted webhook, then add: every process has its own part."""
-    run_many(db, "UPDATE refusals SET in_a_row = 0 WHERE account_id = ?", [(each,) for each in sorted(believed)])
+    run_many(db, "UPDATE refusals SET in_a_row = 0 WHERE account_id = ?", [(each,) for each in sorted(accepted)])
     values = [
         (
             each.account_id,

@@ -92,7 +92,7 @@ def talk(
     return Page(data=sorted(said, key=lambda each: each.id, reverse=True), next_cursor=page.next_cursor)
 
 
-def last_incoming(
+def newest_incoming(
     db: peewee.Database, *, client_id: int, account: str, account_id: str, since: datetime
 ) -> Event | None:
     """The newest message that came in through an account since then; looked for in its newest chats alone."""
@@ -124,7 +124,7 @@ def follow(db: peewee.Database, wanted: str, *, client_id: int | None = None) ->
     )
 
 
-def find_message(db: peewee.Database, wanted: str, *, client_id: int | None) -> str | None:
+def message_named(db: peewee.Database, wanted: str, *, client_id: int | None) -> str | None:
     """What `follow` finds the message by that this id means: our own, or the provider's; None: there is none."""
     with suppress(NotFoundError):
         return get_message(db, wanted, client_id=client_id).id

@@ -146,6 +146,6 @@ def new_link(
     )
 
 
-def path_of(kind: Kind, key: str) -> str:
+def link_path(kind: Kind, key: str) -> str:
     """Of the link, below the gateway's address."""
     return f"{PAGES[kind]}?{KEY}={key}"

@@ -16,7 +16,7 @@ from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.owners.clients import get_client
 from wagate.storage.passes import Link, Sees, add_link, list_links, revoke_link
-from wagate.web.access.auth import Lasts, new_link, path_of
+from wagate.web.access.auth import Lasts, link_path, new_link
 from wagate.web.access.identity import RequestAuth
 
 Note = Annotated[str, msgspec.Meta(max_length=100)]
@@ -90,7 +90,7 @@ def _add_scan_links(routes: Blueprint, auth: RequestAuth, database: Database, cl
         )
         made = await database.write(add_link, link)
         acts_on(f"number:{name}", owner=row.client_id, detail=body.note)
-        return MadeLink(id=made, url=base + path_of("scan", key), expires_at=link.expires_at), 201
+        return MadeLink(id=made, url=base + link_path("scan", key), expires_at=link.expires_at), 201
 
     @routes.get("/accounts/<name>/links")
     @endpoint(answers={200: Page[LinkAnswer]})
@@ -128,7 +128,7 @@ def _add_client_links(routes: Blueprint, auth: RequestAuth, database: Database, 
         )
         made = await database.write(add_link, link)
         acts_on(slug, owner=client.id, detail=f"{link.may} {body.note}".strip())
-        return MadeLink(id=made, url=base + path_of("client", key), expires_at=link.expires_at), 201
+        return MadeLink(id=made, url=base + link_path("client", key), expires_at=link.expires_at), 201
 
     @routes.get("/clients/<slug>/links")
     @endpoint(answers={200: Page[LinkAnswer]}, problems=(403,))

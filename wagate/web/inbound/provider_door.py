@@ -108,7 +108,7 @@ class ProviderDoor:
         self._limit.spend(account.name)
         await self._own.refuse(request)
         events = self._parse(provider, seen, asked)
-        self._refusals.believed(account.name)  # Who posts what can't be read is not accepted.
+        self._refusals.accepted(account.name)  # Who posts what can't be read is not accepted.
         owned = await self._ignore_filter.taken_in(self._numbers.owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer

@@ -49,7 +49,7 @@ class Refusals:
         self._accounts = accounts
         self._once = Once(database, clock)
         self._found: dict[tuple[str, str], Refused] = {}
-        self._believed: set[str] = set()
+        self._accepted: set[str] = set()
         self._taken: tuple[list[Refused], set[str]] = ([], set())
         """What was handed over to be written last, and whose webhooks were accepted."""
         self._open: set[str] = set()
@@ -74,13 +74,13 @@ class Refusals:
         found.times += 1
         found.detail, found.last_at = detail, now
 
-    def believed(self, account: str) -> None:
+    def accepted(self, account: str) -> None:
         """One was not."""
         known = self._accounts().get(account)
         if known is None or known.id not in self._open:
             return
         self._open.discard(known.id)
-        self._believed.add(known.id)
+        self._accepted.add(known.id)
         for (account_id, _), found in self._found.items():
             if account_id == known.id:
                 found.in_a_row = 0
@@ -89,20 +89,20 @@ class Refusals:
         """Write down what was counted, and hear of what other processes saw. StorageError: it is kept for next time."""
         await self._once.write(self._take)
         written = await self._database.browse(refused_accounts)
-        self._open = (written - self._believed) | {account_id for account_id, _ in self._found}
+        self._open = (written - self._accepted) | {account_id for account_id, _ in self._found}
 
     def _take(self) -> Callable[[peewee.Database], None] | None:
-        if not self._found and not self._believed:
+        if not self._found and not self._accepted:
             return None
         found, self._found = list(self._found.values()), {}
-        believed, self._believed = self._believed, set()
-        self._taken = found, believed
-        return partial(add_refusals, believed=believed, found=found)
+        accepted, self._accepted = self._accepted, set()
+        self._taken = found, accepted
+        return partial(add_refusals, accepted=accepted, found=found)
 
     async def all(self, *, client_id: int | None, account_id: str | None = None) -> Sequence[RefusedRow]:
         """By account and reason; ``client_id`` None: of all clients. Who looks writes nothing."""
         while True:
-            taken, fresh = self._taken, ([replace(each) for each in self._found.values()], {*self._believed})
+            taken, fresh = self._taken, ([replace(each) for each in self._found.values()], {*self._accepted})
             read = partial(_list, client_id=client_id, account_id=account_id, pending=self._once.pending)
             rows, missing = await self._database.browse(read)
             if taken is self._taken:  # else what is in ``fresh`` may be among the rows

@@ -182,7 +182,7 @@ class SessionDoor:
         self._limit.spend(account.name)
         await self._own.refuse(request)
         document, parsed = self._parse(body, account)
-        self._refusals.believed(account.name)  # Who posts what can't be read is not accepted.
+        self._refusals.accepted(account.name)  # Who posts what can't be read is not accepted.
         number = await self._sessions.number(account, document)
         named = [msgspec.structs.replace(event, number=number) for event in parsed] if number else parsed
         arriving = Arriving(body=body, document=document, on_disk=request.on_disk)

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError
 from wagate.storage.passes import Sees
-from wagate.web.access.auth import KEY, path_of
+from wagate.web.access.auth import KEY, link_path
 from wagate.web.ui import words
 from wagate.web.ui.clients import client_id_of, client_page
 from wagate.web.ui.links import SEES, given_link, make_link, note_opened, revoke, viewer_of
@@ -35,7 +35,7 @@ def pages(parts: Parts) -> Blueprint:
         except ConflictError as error:
             return await client_page(parts, slug, wrong={"": f"{error}."}), 409
         await parts.note("make link", slug, f"{made.may} {note}".strip(), owner=client_id)
-        return await client_page(parts, slug, link=f"{parts.origin()}{path_of('client', key)}")
+        return await client_page(parts, slug, link=f"{parts.origin()}{link_path('client', key)}")
 
     @routes.post("/clients/<slug>/links/<link_id>/revoke")
     async def end(slug: str, link_id: str) -> WerkzeugResponse:

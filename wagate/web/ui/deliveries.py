@@ -21,7 +21,7 @@ from wagate.storage.events.listing import Searched
 from wagate.storage.minutes import MINUTE, start_of
 from wagate.storage.statement import first_id
 from wagate.storage.threads.conversations import Thread, list_threads
-from wagate.storage.threads.talk import find_message
+from wagate.storage.threads.talk import message_named
 from wagate.web.ui import words
 from wagate.web.ui.outside import path
 from wagate.web.ui.parts import Parts, back, one_client, own, viewer
@@ -230,7 +230,7 @@ async def _lead(parts: Parts, searched: str) -> WerkzeugResponse | None:
     try:
         return back(f"/ui/deliveries/{(await parts.deliveries.get(searched, client_id=client_id)).id}")
     except NotFoundError:
-        message = await parts.database.browse(find_message, searched, client_id=client_id)
+        message = await parts.database.browse(message_named, searched, client_id=client_id)
         return None if message is None else back(f"/ui/messages/{message}")
 
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.rows import AccountRow
-from wagate.storage.threads.talk import last_incoming
+from wagate.storage.threads.talk import newest_incoming
 from wagate.web.ui import words
 from wagate.web.ui.forms import form_key
 from wagate.web.ui.leaves import leaf, when
@@ -62,12 +62,12 @@ def pages(parts: Parts) -> Blueprint:
         delivery_id, refused = await send_test(parts, hook)
         if refused:
             return await first_page(parts, name, refused=refused), 409
-        return back(f"{path_of(name)}?tried={quote(delivery_id)}#test")
+        return back(f"{first_run_path(name)}?tried={quote(delivery_id)}#test")
 
     return routes
 
 
-def path_of(name: str) -> str:
+def first_run_path(name: str) -> str:
     """Of a number's page."""
     return f"/ui/numbers/{quote(name, safe='')}/first"
 
@@ -121,7 +121,7 @@ async def _first(parts: Parts, row: AccountRow) -> Markup:
     now = parts.now()
     since = max(row.created_at, now - SHOWN)
     event = await parts.database.browse(
-        last_incoming, client_id=row.client_id, account=row.name, account_id=row.id, since=since
+        newest_incoming, client_id=row.client_id, account=row.name, account_id=row.id, since=since
     )
     if event is None:
         return leaf("first", "Nothing came in yet. Write to it from any other phone; the message appears here.")

@@ -13,8 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError
 from wagate.web.ui.account_fields import CURES, SettingField, fields_of, settings_in, shown, typed, wrong_fields
-from wagate.web.ui.first_run import first_page
-from wagate.web.ui.first_run import path_of as first_path
+from wagate.web.ui.first_run import first_page, first_run_path
 from wagate.web.ui.forms import number_in
 from wagate.web.ui.number_new import API, callback, keep_secrets, kept_secrets, way_of
 from wagate.web.ui.numbers import number_page
@@ -39,7 +38,7 @@ def pages(parts: Parts) -> Blueprint:
         if (await request.form).get("typed", "").strip() != name:
             wrong = {"typed": f"Type {name} to confirm that you want to delete it."}
             return await _show(parts, row, wrong=wrong), 422
-        gone = await parts.api.call("DELETE", path_of(name), who=viewer())
+        gone = await parts.api.call("DELETE", api_path(name), who=viewer())
         if gone.wrong:
             return await _show(parts, row, wrong=gone.wrong), 409
         await parts.note("delete number", name, row["provider"], owner=row["client_id"])
@@ -60,7 +59,7 @@ def _add_settings(routes: Blueprint, parts: Parts) -> None:
         hidden = kept_secrets(parts, form, fields)
         body, wrong = _body(MultiDict({**form.to_dict(), **hidden}), fields, row["settings"])
         if not wrong:
-            changed = await parts.api.call("PATCH", path_of(name), body, who=viewer())
+            changed = await parts.api.call("PATCH", api_path(name), body, who=viewer())
             wrong = wrong_fields(changed.wrong, fields)
         if wrong:
             return await _show(parts, row, asked=_typed(form, fields), wrong=wrong, hidden=hidden), 422
@@ -71,7 +70,7 @@ def _add_settings(routes: Blueprint, parts: Parts) -> None:
     @routes.post("/numbers/<name>/secret")
     async def new_secret(name: str) -> Page:
         row, secret = await _account(parts, name), secrets.token_urlsafe(32)
-        changed = await parts.api.call("PATCH", path_of(name), {"webhook_secret": secret}, who=viewer())
+        changed = await parts.api.call("PATCH", api_path(name), {"webhook_secret": secret}, who=viewer())
         if changed.wrong:
             return await _show(parts, row, wrong={"": next(iter(changed.wrong.values()))}), 409
         await parts.note("new webhook secret", name, owner=row["client_id"])
@@ -85,7 +84,7 @@ def _add_acts(routes: Blueprint, parts: Parts) -> None:
         done = await parts.api.call("POST", f"/api/sessions/{quote(name, safe='')}/{action}", who=viewer())
         if done.wrong:
             why = next(iter(done.wrong.values()))
-            first = to == first_path(name)
+            first = to == first_run_path(name)
             return await (first_page(parts, name, did=why) if first else number_page(parts, name, refused=why)), 409
         await parts.note(action, f"number:{name}", owner=row["client_id"])
         return back(to or f"/ui/numbers/{quote(name, safe='')}", "acted")
@@ -103,7 +102,7 @@ def _add_acts(routes: Blueprint, parts: Parts) -> None:
         return await number_page(parts, name, phone=phone, code=str(made.data["data"]["code"]))
 
 
-def path_of(name: str) -> str:
+def api_path(name: str) -> str:
     """In the API."""
     return f"{API}/{quote(name, safe='')}"
 
@@ -111,7 +110,7 @@ def path_of(name: str) -> str:
 async def _account(parts: Parts, name: str) -> dict[str, Any]:
     if "/" in name or name in {".", ".."}:
         raise NotFoundError("no such number")
-    row: dict[str, Any] = (await parts.api.call("GET", path_of(name), who=viewer())).expect()
+    row: dict[str, Any] = (await parts.api.call("GET", api_path(name), who=viewer())).expect()
     return row
 
 

@@ -166,8 +166,7 @@ async def scan_panel(
 def panel_of(parts: Parts, row: AccountRow, *, may_act: bool) -> dict[str, Any]:
     """What the panel to scan from shows, and the button beside it."""
     code = code_of(parts, row, may_act=may_act)
-    can = actions_of(parts.providers.get(row.provider))
-    verb = next((each for each in ("restart", "start") if each in can), "")
+    verb = restart_of(parts.providers.get(row.provider))
     state = linking(row, code=code["image"] is not None, can=bool(verb), acts=may_act)
     return {"mark_of": number_mark(row), "state": state, "verb": verb, **code}
 
@@ -175,6 +174,12 @@ def panel_of(parts: Parts, row: AccountRow, *, may_act: bool) -> dict[str, Any]:
 def pair_leaf(row: AccountRow) -> Markup:
     """The heading of the card that links with a code; the card goes with it, once the number is connected."""
     return leaf("pair", "" if row.status is SessionStatus.SESSION_CONNECTED else "Can't scan? Link with a code")
+
+
+def restart_of(provider: Provider | None) -> str:
+    """By which of `actions_of` a session starts again; '': by none."""
+    can = actions_of(provider)
+    return next((each for each in ("restart", "start") if each in can), "")
 
 
 def actions_of(provider: Provider | None) -> tuple[str, ...]:

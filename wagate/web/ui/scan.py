@@ -17,12 +17,12 @@ from wagate.events import SESSION_STATES, SessionGroup
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.passes import Link, find_link
 from wagate.storage.rows import AccountRow
-from wagate.web.access.auth import KEY, path_of
+from wagate.web.access.auth import KEY, link_path
 from wagate.web.access.streams import Streams, begun
 from wagate.web.ui.leaves import Leaves, changed
 from wagate.web.ui.links import given_link, make_link, name_of, note_opened, revoke, viewer_of
 from wagate.web.ui.live import BEAT, event
-from wagate.web.ui.numbers import account_of, actions_of, code_of, number_page
+from wagate.web.ui.numbers import account_of, code_of, number_page, restart_of
 from wagate.web.ui.parts import Parts, back, viewer
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.scan_words import ScanWords, words_for
@@ -94,7 +94,7 @@ def _add_links(routes: Blueprint, parts: Parts) -> None:
         except ConflictError as error:
             return await number_page(parts, name, refused=f"{error}."), 409
         await parts.note("make scan link", f"number:{name}", note, owner=row.client_id)
-        return await number_page(parts, name, link=f"{parts.origin()}{path_of('scan', key)}")
+        return await number_page(parts, name, link=f"{parts.origin()}{link_path('scan', key)}")
 
     @routes.post("/numbers/<name>/links/<link_id>/revoke")
     async def end(name: str, link_id: str) -> WerkzeugResponse:
@@ -112,8 +112,7 @@ async def _act(parts: Parts, found: Link, row: AccountRow, form: MultiDict[str, 
         return _ended()
     name, key, phone = quote(row.name, safe=""), form.get(KEY, ""), form.get("phone", "").strip()
     if form.get("do") == "start":
-        can = actions_of(parts.providers.get(row.provider))
-        verb = next((each for each in ("restart", "start") if each in can), "")
+        verb = restart_of(parts.providers.get(row.provider))
         done = await parts.api.call("POST", f"/api/sessions/{name}/{verb}", who=who) if verb else None
         if done is None or done.wrong:
             return _page(parts, row, key, failed=said.failed), 409
@@ -139,7 +138,7 @@ def _page(
         row=row,
         panel=_panel(parts, row, said),
         pairs=provider is not None and provider.pair_code is not None and not _is_connected(row),
-        again=bool(set(actions_of(provider)) & {"start", "restart"}) and not _is_connected(row),
+        again=bool(restart_of(provider)) and not _is_connected(row),
         phone=phone,
         code=code,
         wrong=wrong,

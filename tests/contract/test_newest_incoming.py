@@ -8,7 +8,7 @@ from typing import Any
 from tests.rows import NOW, id_of, intake
 from wagate.storage.database import Database
 from wagate.storage.events.intake import store
-from wagate.storage.threads.talk import MOST_CHATS, last_incoming
+from wagate.storage.threads.talk import MOST_CHATS, newest_incoming
 
 HOUR = timedelta(hours=1)
 
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 async def test_it_is_the_newest_of_this_number_and_none_of_our_own(database: Database) -> None:
     async def newest(account: str = "main", *, account_id: str = "", since: Any = NOW - HOUR) -> str:
         wanted = account_id or id_of(account)
-        found = await database.browse(last_incoming, client_id=1, account=account, account_id=wanted, since=since)
+        found = await database.browse(newest_incoming, client_id=1, account=account, account_id=wanted, since=since)
         return "" if found is None else found.content
 
     async def said(content: str, *, minutes: int, **fields: Any) -> None:
