@@ -273,7 +273,8 @@ async def measure(folder: Path, rows: int, receivers: int, incoming: float) -> d
             shares = {"idle": round(100 * (sum(process.cpu_times()[:2]) - idle) / WATCHED, 1)}
             for name in ("overview", "deliveries"):
                 shares[f"{STREAMS} streams, {name}"] = await streamed(http, process, PAGES[name])
-            ui = imported("import wagate.web.ui.app as a; a.render('problem', text='', theme='', signed_in=False)")
+            page = "render('problem', text='', theme='', signed_in=False, status=404, to='', label='')"
+            ui = imported(f"import wagate.web.ui.app as a; a.{page}")
             return {
                 "rows": rows,
                 "receivers": receivers,

@@ -91,7 +91,7 @@ async def test_a_test_that_fails_says_so(running: Gateway, http: httpx2.AsyncCli
     (hook,) = (await running.ask("GET", "/api/webhooks/list"))["data"]
     await running.ask("DELETE", f"/api/webhooks/{hook['id']}", 204)
     early = await http.post(f"{FIRST}/test", data=form)
-    assert (early.status_code, "Say first where the messages go." in early.text) == (409, True)
+    assert (early.status_code, "First enter the URL that gets the messages." in early.text) == (409, True)
 
 
 async def test_pressing_twice_adds_one_webhook(running: Gateway, http: httpx2.AsyncClient, receiver: Sink) -> None:

@@ -270,7 +270,7 @@ async def test_who_only_looks_at_first_steps_asks_for_no_stream_that_is_refused(
 async def test_a_link_says_what_it_shows_before_and_after_it_is_opened_and_by_api() -> None:
     async with full() as (gateway, _):
         for sees, word in (
-            ("state", "how its numbers"),
+            ("state", "the state of its numbers"),
             ("deliveries", "without what is in them"),
             ("all", "messages"),
         ):

@@ -99,7 +99,7 @@ async def test_what_a_provider_did_not_answer_is_not_called_accepted(http: httpx
         page = f"/ui/numbers/{provider}"
         mended = await http.post(f"{page}/mend", data=fields_of(await http.get(page)) | {"s.api_key": RIGHT})
         assert mended.headers["location"] == f"{page}?said=unshown"
-        assert "not known yet" in (await http.get(mended.headers["location"])).text
+        assert "has not confirmed it yet" in (await http.get(mended.headers["location"])).text
 
 
 async def test_what_is_wrong_is_said_also_once_nothing_is_to_be_mended(http: httpx2.AsyncClient, engine: Sink) -> None:

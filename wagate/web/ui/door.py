@@ -82,7 +82,7 @@ def _refusal(error: WagateError, scope: Scope) -> tuple[int, bytes, dict[str, st
     if "text/html" in Request(scope, ()).headers.get("accept", ""):
         said = f"{error}. Go back: what you typed is still there."
         said = said[:1].upper() + said[1:]
-        problem = render("problem", text=said, theme="", signed_in=True, status=status).encode()
+        problem = render("problem", text=said, theme="", signed_in=True, status=status, to="", label="").encode()
         headers["content-type"] = "text/html; charset=utf-8"
     return status, problem, headers
 

@@ -58,7 +58,8 @@ def pages(parts: Parts) -> Blueprint:
         row = await account_of(parts, name)
         hook, _ = await _receivers(parts, row)
         if hook is None:
-            return await first_page(parts, name, wrong={"webhook_url": "Say first where the messages go."}), 409
+            wrong = {"webhook_url": "First enter the URL that gets the messages."}
+            return await first_page(parts, name, wrong=wrong), 409
         delivery_id, refused = await send_test(parts, hook)
         if refused:
             return await first_page(parts, name, refused=refused), 409
@@ -68,7 +69,7 @@ def pages(parts: Parts) -> Blueprint:
 
 
 def first_run_path(name: str) -> str:
-    """Of a number's page."""
+    """Of a number's first steps."""
     return f"/ui/numbers/{quote(name, safe='')}/first"
 
 

@@ -60,12 +60,12 @@ def _lost(row: AccountRow) -> Linking:
         text = "To link it again, press the button. The code to scan appears here."
         return Linking(heading="Logged out", text=text, raw=row.message, again=NEW_CODE)
     if is_blocked(row):
-        text = "Nothing here ends that. Once WhatsApp allows it, it goes on; write less to strangers then."
+        text = "Only WhatsApp can lift this. The number then goes on by itself; write to fewer strangers."
         return Linking(heading="Blocked by WhatsApp", text=text, raw=row.message, again=AGAIN)
     if row.status is SessionStatus.ERROR:
         return Linking(heading="It failed", raw=row.message, again=AGAIN)
     if row.ever_connected:
-        text = "If the phone no longer knows this device, the button brings a code to scan here."
+        text = "If the phone has unlinked this device, the button shows a new code here."
         return Linking(heading="Not connected", text=text, raw=row.message, again=AGAIN)
     raw = "Nobody scanned the code while it was valid" if row.message == QR_EXPIRED else row.message
     return Linking(heading="Not linked", raw=raw, again=NEW_CODE)

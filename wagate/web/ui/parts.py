@@ -192,7 +192,7 @@ NOTES = {
     "gone": "Given up. The message stays in the archive.",
     "saved": "Saved.",
     "accepted": "Saved, and its provider accepts it.",
-    "unshown": "Saved. Whether its provider accepts it is not known yet; the next message shows it.",
+    "unshown": "Saved. Its provider has not confirmed it yet; the next message will tell.",
     "stillwrong": "Saved, but something is still wrong: it is below.",
     "settled": "It has changed in the meantime; this is its current state.",
     "nothing": "Nothing was selected.",

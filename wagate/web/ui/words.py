@@ -1,4 +1,4 @@
-"""What the pages say: states, times and counts in plain English. A second language is a second file like this one."""
+"""Words that several pages share: states, times and counts in plain English."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def link_shows(link: Link) -> str:
     shows = {
         "all": "see its numbers, receivers and messages",
         "deliveries": "see its numbers, receivers and deliveries without what is in them",
-        "state": "see how its numbers and receivers are",
+        "state": "see the state of its numbers and receivers",
     }[link.sees]
     acts = "and act on them" if link.sees == "all" else "and try again what failed"
     return f"{shows}, {acts if link.may_act else 'but change nothing'}"
@@ -141,7 +141,7 @@ def signed_in_by(client: str, *, sees: str, may_retry: bool) -> str:
     shows = {
         "all": f"view everything of {client}",
         "deliveries": f"view the numbers, receivers and deliveries of {client}, without what is in them",
-        "state": f"view how the numbers and receivers of {client} are",
+        "state": f"view the state of the numbers and receivers of {client}",
     }[sees]
     return f"You signed in with a link: you can {shows}, {'and retry' if may_retry else 'but change nothing'}."
 
