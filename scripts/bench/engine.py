@@ -27,7 +27,8 @@ from wagate_whatsapp.process import MODULE, child_process
 FIRST = 5511900000000
 AT_ONCE = 2
 """Numbers that are linked at the same time: each has a process of its own meanwhile."""
-IDLE = 20.0
+IDLE = 60.0
+"""Seconds: the kernel counts CPU in hundredths, and 50 numbers take one of them in some 8 seconds."""
 TEXTS = 400
 LARGE_IN = 100
 """Megabytes of the file that comes."""
