@@ -51,6 +51,10 @@ async def target(running: Gateway, receiver: Sink) -> str:
         await running.post(text, chat=f"+1555000{number:04}")
     with closing(sqlite3.connect(running.folder / "data" / FILE, timeout=60)) as db:
         ((account,),) = db.execute("SELECT id FROM accounts WHERE name = 'front-desk'")
+        # What is not parked yet is for the number then, and would be sent.
+        same = "client_id, status, failure_count, streak, probes, alerted, updated_at, paused_at"
+        copied = f"SELECT ?, 'outbound', {same} FROM targets WHERE id = ?"
+        db.execute(f"INSERT INTO targets (id, handler, {same}) {copied}", [f"outbound:{account}", name])
         of = "event_id IN (SELECT id FROM events WHERE content LIKE ?)"
         for text, state in STATES.items():
             db.execute(f"UPDATE deliveries SET {state} WHERE {of}", [f"{text}%"])
