@@ -81,10 +81,11 @@ async def test_the_time_in_the_line_is_none_in_which_a_message_is_given_up(
         for number in range(3):
             [late] = await post.send(f"{number}", chat=stranger(number))
         await post.error(late)
-        for _ in range(15):  # in steps that are no absence of the gateway
+        for _ in range(16):  # in steps that are no absence of the gateway
             await post.world.passes(250)
             assert (await post.view(late)).status in {"queued", "sending", "sent"}
         assert (await post.status(late, "sent")).error is None
+        assert len(provider.took) == 3
 
 
 async def test_who_wrote_or_was_written_to_and_groups_do_not_wait(
