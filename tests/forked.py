@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -73,15 +74,18 @@ def fork(
     streams: tuple[int | None, int, int],
     *,
     kind: str = "gateway",
+    constants: Mapping[str, float] | None = None,
 ) -> Fork:
     """A gateway with these arguments, as `python -m wagate.process.start` would start it, or a command of `wagate`.
 
     ``streams``: its standard input (None: ours), output and errors. ``kind`` is of `KINDS`.
+    ``constants``: how much of what it has in its modules, by the whole name: what would take long takes a moment.
     """
     stdin, output, errors = streams
     ours, theirs = socket.socketpair()
     with theirs:
-        request = json.dumps({"args": list(args), "environment": dict(environment), "folder": str(folder)}).encode()
+        asked = {"args": list(args), "environment": dict(environment), "folder": str(folder)}
+        request = json.dumps({**asked, "constants": dict(constants or {})}).encode()
         nursery = _nursery(kind)
         nursery.sendall(len(request).to_bytes(4, "big"))
         socket.send_fds(nursery, [request[:1]], [theirs.fileno(), 0 if stdin is None else stdin, output, errors])
@@ -169,6 +173,8 @@ def _command() -> Main:
         import_module(each.name)
     for name in ("httpx2", "trio", "wagate.http.client", "wagate.plugins.loader"):
         import_module(name)
+    with suppress(ImportError):  # what typer asks with the first argument, and what takes four fifths of a command
+        import_module("typer._adapters")
     return lambda _args: commands.main()
 
 
@@ -205,6 +211,11 @@ def _become(request: dict[str, Any], streams: list[int], others: list[socket.soc
     sys.argv = [sys.argv[0], *request["args"]]
     paths = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [request["folder"], *filter(None, paths)]
+    for whole, value in request["constants"].items():
+        module, _, name = whole.rpartition(".")
+        found = import_module(module)
+        assert hasattr(found, name), whole
+        setattr(found, name, value)
 
 
 if __name__ == "__main__":

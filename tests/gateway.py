@@ -42,6 +42,8 @@ class GatewayProcess:
         self.config = folder / "config.toml"
         self.config.write_text(toml(self.port, tables))
         self.environment = {**os.environ, **environment}
+        self.constants: dict[str, float] = {}
+        """Of forks: see `fork`."""
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "log.txt"
         self.http = self.client()
@@ -66,7 +68,9 @@ class GatewayProcess:
         with self.log.open("ab") as log:
             if self.forks:
                 streams = (terminal, log.fileno(), log.fileno())
-                self.process = fork([str(self.config)], self.environment, self.folder, streams)
+                self.process = fork(
+                    [str(self.config)], self.environment, self.folder, streams, constants=self.constants
+                )
                 return self.process
             command = [sys.executable, "-m", "wagate.process.start", str(self.config)]
             self.process = subprocess.Popen(

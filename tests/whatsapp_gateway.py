@@ -21,6 +21,8 @@ from wagate.testing.gateway import Tables
 from wagate.testing.whatsapp import Running, World, running_whatsapp
 
 PATIENCE = 120.0
+SOON = {"wagate_whatsapp.reach.BACK_SOON": 1.0}
+"""Seconds, in place of 15, until a message is tried again that came while there was no connection."""
 
 
 @dataclass
@@ -124,6 +126,7 @@ async def whole(**settings: Any) -> AsyncIterator[Whole]:
                 fake.server.person(phone)
             account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False, **settings}
             server = GatewayProcess(folder, {"accounts.main": account}, fake.environment)
+            server.constants = SOON
             made = Whole(server, fake, fake.world(OURS), sink, folder)
             try:
                 await server.start()
@@ -155,6 +158,7 @@ async def two(tables: Tables, **of_first: Any) -> AsyncIterator[tuple[Whole, Who
                 (folder / "data" / "engine").symlink_to(keys)
                 own = {**tables, **(of_first if which == "first" else {}), "accounts.main": account}
                 server = GatewayProcess(folder, own, fake.environment)
+                server.constants = SOON
                 made.append(Whole(server, fake, fake.world(OURS), sink, keys))
             try:
                 await made[0].server.start()

@@ -23,6 +23,8 @@ import trio
 from wagate.hooks import Handler, Target, hookimpl
 """
 DRAIN = {"server": {"drain": "1s"}}
+SOON = {"wagate.process.app.GRACE": 2.0, "wagate.process.lifespans.STOP": 0.5}
+"""Seconds in place of 15 and 5, where the end is what a test waits for."""
 
 
 @asynccontextmanager
@@ -122,6 +124,7 @@ async def lifespan(context):
     await trio.sleep_forever()
 """
     async with gateway_with(source) as gateway:
+        gateway.constants = SOON
         await gateway.start()
         assert await gateway.stop(wait=30) == 0
         [line] = gateway.logged("lifespan cut off")
@@ -167,6 +170,7 @@ def register_handlers(context):
     return [Handler(name="bad", targets=lambda event: [Target(id="a")], handle=handle)]
 """
     async with gateway_with(source) as gateway:
+        gateway.constants = SOON
         await gateway.start()
         message = {"from": "+15550000512", "message": "hello", "tenant_id": "default"}
         assert (await gateway.http.post("/webhook/inbound", json=message)).status_code == 202
@@ -175,6 +179,7 @@ def register_handlers(context):
                 await trio.sleep(0.02)
         assert await gateway.stop(wait=40) == 1
         [line] = gateway.logged("stop took too long")
+        assert line["seconds"] == 1 + 2
         assert [each for each in line["held_by"] if each.startswith("wagate_bad: ") and " obstinate " in each]
 
 
@@ -192,10 +197,12 @@ def blocks():
         time.sleep(0.1)
 """
     async with gateway_with(source) as gateway:
+        gateway.constants = SOON
         gateway.spawn()
         await until_logged(gateway, "waiting")
         assert await gateway.stop(wait=40) == 1
         [line] = gateway.logged("stop took too long")
+        assert line["seconds"] == 1 + 2
         assert line["held_by"][0].startswith("wagate_bad: ")
         assert " blocks (in the loop's thread)" in line["held_by"][0]
 
