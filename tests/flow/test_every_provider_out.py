@@ -90,20 +90,17 @@ async def with_file(found: Gateway, site: Site, message: Json) -> Json:
 
 
 @each_site
-@pytest.mark.parametrize("way", ["upload", "base64"])
-async def test_a_file_of_ours_reaches_the_provider(make: Callable[[], Site], way: str) -> None:
+async def test_a_file_of_ours_reaches_the_provider(make: Callable[[], Site]) -> None:
+    """Uploaded before, and in base64: two files, for one that was kept before would be found again."""
     site = make()
+    uploaded, in_base64 = PNG, PNG + b"another"
     async with gateway(site) as found:
-        if way == "upload":
-            headers = {"Content-Type": "image/png"}
-            kept = await found.ask("POST", "/api/media", 201, content=PNG, headers=headers)
-            file = {"id": kept["id"]}
-        else:
-            file = {"data": base64.b64encode(PNG).decode()}
-        await send(found, 200, {"image": {**file, "caption": "Look"}})
-        [taken] = site.sent()
-        assert "Look" in str(taken)
-        assert await reached(found, site, taken) == PNG
+        kept = await found.ask("POST", "/api/media", 201, content=uploaded, headers={"Content-Type": "image/png"})
+        await send(found, 200, {"image": {"id": kept["id"], "caption": "Look"}})
+        await send(found, 200, {"image": {"data": base64.b64encode(in_base64).decode(), "caption": "Look"}})
+        for taken, content in zip(site.sent(), (uploaded, in_base64), strict=True):
+            assert "Look" in str(taken)
+            assert await reached(found, site, taken) == content
 
 
 async def reached(found: Gateway, site: Site, taken: Json) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -123,31 +124,33 @@ async def test_rows_are_seen_by_their_owner_only(tmp_path: Path) -> None:
         await upload(site, ACME, 404, params={"tenant_id": "other"})
 
 
-@pytest.mark.parametrize(
-    ("wanted", "status", "start", "stop"),
-    [
-        ("bytes=0-9", 206, 0, 10),
-        ("bytes=100-", 206, 100, len(PNG)),
-        ("bytes=-5", 206, len(PNG) - 5, len(PNG)),
-        ("bytes=0-99999999", 206, 0, len(PNG)),
-        ("bytes=65530-65545", 206, 65530, 65546),
-        ("bytes=5-2", 200, 0, len(PNG)),
-        ("bytes=0-1,5-6", 200, 0, len(PNG)),
-        ("lines=1-2", 200, 0, len(PNG)),
-        ("bytes=-", 200, 0, len(PNG)),
-    ],
-)
-async def test_a_part_of_a_file(tmp_path: Path, wanted: str, status: int, start: int, stop: int) -> None:
+PARTS: list[Any] = [
+    ("bytes=0-9", 206, 0, 10),
+    ("bytes=100-", 206, 100, len(PNG)),
+    ("bytes=-5", 206, len(PNG) - 5, len(PNG)),
+    ("bytes=0-99999999", 206, 0, len(PNG)),
+    ("bytes=65530-65545", 206, 65530, 65546),
+    ("bytes=5-2", 200, 0, len(PNG)),
+    ("bytes=0-1,5-6", 200, 0, len(PNG)),
+    ("lines=1-2", 200, 0, len(PNG)),
+    ("bytes=-", 200, 0, len(PNG)),
+]
+"""(Range, status, first byte, the one behind the last)"""
+
+
+async def test_a_part_of_a_file(tmp_path: Path) -> None:
     async with api_site(tmp_path) as site, site.as_(None) as http:
         made = await upload(site)
-        got = await http.get(path_of(made), headers={"Range": wanted})
-        assert (got.status_code, got.content) == (status, PNG[start:stop])
-        if status == 206:
-            assert got.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(PNG)}"
-        etag = got.headers["etag"]
-        stale = {"Range": wanted, "If-Range": '"other"'}
-        assert (await http.get(path_of(made), headers=stale)).status_code == 200
-        assert (await http.get(path_of(made), headers={"Range": wanted, "If-Range": etag})).status_code == status
+        for wanted, status, start, stop in PARTS:
+            got = await http.get(path_of(made), headers={"Range": wanted})
+            assert (got.status_code, got.content) == (status, PNG[start:stop]), wanted
+            if status == 206:
+                assert got.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(PNG)}"
+            etag = got.headers["etag"]
+            stale = {"Range": wanted, "If-Range": '"other"'}
+            assert (await http.get(path_of(made), headers=stale)).status_code == 200, wanted
+            fresh = {"Range": wanted, "If-Range": etag}
+            assert (await http.get(path_of(made), headers=fresh)).status_code == status, wanted
 
 
 async def test_a_range_behind_the_end_and_a_copy_that_is_fresh(tmp_path: Path) -> None:
@@ -161,27 +164,26 @@ async def test_a_range_behind_the_end_and_a_copy_that_is_fresh(tmp_path: Path) -
         assert (fresh.status_code, fresh.content, fresh.headers["etag"]) == (304, b"", etag)
 
 
-@pytest.mark.parametrize(
-    ("options", "status", "field"),
-    [
-        ({"content": b""}, 422, "file"),
-        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "Content-Type"),
-        ({"content": b"no form", "headers": {"Content-Type": FORM}}, 400, ""),
-        (
-            {"content": b"--b\r\n" + b"x" * 500_000, "headers": {"Content-Type": FORM}},
-            400,
-            "",
-        ),
-        ({"content": None, "headers": {}, "files": {"other": ("a", b"x")}}, 422, "file"),
-    ],
-)
-async def test_what_is_no_upload_is_told_so_and_leaves_nothing(
-    tmp_path: Path, options: dict[str, object], status: int, field: str
-) -> None:
+NO_UPLOADS: list[Any] = [
+    ({"content": b""}, 422, "file"),
+    ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "Content-Type"),
+    ({"content": b"no form", "headers": {"Content-Type": FORM}}, 400, ""),
+    (
+        {"content": b"--b\r\n" + b"x" * 500_000, "headers": {"Content-Type": FORM}},
+        400,
+        "",
+    ),
+    ({"content": None, "headers": {}, "files": {"other": ("a", b"x")}}, 422, "file"),
+]
+"""(request, status, field)"""
+
+
+async def test_what_is_no_upload_is_told_so_and_leaves_nothing(tmp_path: Path) -> None:
     async with api_site(tmp_path) as site:
-        problem = await upload(site, expected=status, **options)
-        assert [each["field"] for each in problem["errors"]] == [field]  # type: ignore[attr-defined]
-    assert not [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
+        for options, status, field in NO_UPLOADS:
+            problem = await upload(site, expected=status, **options)
+            assert [each["field"] for each in problem["errors"]] == [field], options  # type: ignore[attr-defined]
+            assert not [path for path in (tmp_path / "media").rglob("*") if path.is_file()], options
 
 
 async def test_a_file_over_the_limit_is_refused_whether_or_not_its_length_is_told(tmp_path: Path) -> None:

@@ -93,12 +93,16 @@ async def test_a_challenge_is_echoed_as_plain_text_to_who_knows_the_verify_token
         assert 'reason="challenge"' in "".join(await metric(running, "wagate_webhooks_refused_total"))
 
 
-@pytest.mark.parametrize("challenge", ["x" * 2000, "a\r\nSet-Cookie: b=1", "\x00"])
-async def test_a_challenge_that_is_none_is_not_echoed(challenge: str) -> None:
+NO_CHALLENGES: list[Any] = ["x" * 2000, "a\r\nSet-Cookie: b=1", "\x00"]
+"""Too long, or no text."""
+
+
+async def test_a_challenge_that_is_none_is_not_echoed() -> None:
     async with gateway() as running:
-        answer = await running.http.get(DOOR, params={"token": "let me in", "challenge": challenge})
-        assert answer.status_code == 400
-        assert challenge not in answer.text
+        for challenge in NO_CHALLENGES:
+            answer = await running.http.get(DOOR, params={"token": "let me in", "challenge": challenge})
+            assert answer.status_code == 400, challenge
+            assert challenge not in answer.text
 
 
 async def test_events_of_another_number_go_to_the_account_that_has_it() -> None:
@@ -133,11 +137,15 @@ async def test_what_cannot_be_read_three_times_in_a_row_needs_somebody_until_one
         assert "gets webhooks that are refused" not in (await http.get("/ui/")).text
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"letters": 1'])
-async def test_malformed_json_is_400_even_when_it_is_signed(body: bytes) -> None:
+MALFORMED: list[Any] = [b"", b"{", b"[]", b'{"letters": 1']
+"""Bodies."""
+
+
+async def test_malformed_json_is_400_even_when_it_is_signed() -> None:
     async with gateway() as running:
-        answer = await post(running, body, 400)
-        assert answer.headers["content-type"] == "application/problem+json"
+        for body in MALFORMED:
+            answer = await post(running, body, 400)
+            assert answer.headers["content-type"] == "application/problem+json"
         assert await stored(running) == []
 
 

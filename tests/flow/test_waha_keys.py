@@ -96,25 +96,26 @@ async def test_a_clients_token_does_nothing_with_keys_and_stops_nothing() -> Non
         assert not found.stop.is_set()
 
 
-@pytest.mark.parametrize(
-    ("body", "field", "word"),
-    [
-        ({"session": None, **NODE}, "session", "name the session"),
-        ({"session": "", **NODE}, "session", "name the session"),
-        ({"session": "main", "isAdmin": True, "isActive": True}, "isAdmin", "auth.admin_token"),
-        ({"session": None, "isAdmin": True, "isActive": True}, "isAdmin", "auth.admin_token"),
-        ({"session": "main", "isAdmin": False, "isActive": False}, "isActive", "when it is needed"),
-        ({"session": "main", **NODE, "actions": {"read": True}}, "actions", "no scopes"),
-        ({"session": "main", **NODE, "actions": {}}, "actions", "no scopes"),
-        ({"session": "both", **NODE}, "session", "here also both-too"),
-        ({"session": ["main"], **NODE}, "session", "Expected"),
-        ({"session": "main", "isAdmin": "true"}, "isAdmin", "Expected"),
-    ],
-)
-async def test_a_key_that_no_token_can_be_is_refused_with_the_cure(body: Any, field: str, word: str) -> None:
+NO_TOKENS: list[Any] = [
+    ({"session": None, **NODE}, "session", "name the session"),
+    ({"session": "", **NODE}, "session", "name the session"),
+    ({"session": "main", "isAdmin": True, "isActive": True}, "isAdmin", "auth.admin_token"),
+    ({"session": None, "isAdmin": True, "isActive": True}, "isAdmin", "auth.admin_token"),
+    ({"session": "main", "isAdmin": False, "isActive": False}, "isActive", "when it is needed"),
+    ({"session": "main", **NODE, "actions": {"read": True}}, "actions", "no scopes"),
+    ({"session": "main", **NODE, "actions": {}}, "actions", "no scopes"),
+    ({"session": "both", **NODE}, "session", "here also both-too"),
+    ({"session": ["main"], **NODE}, "session", "Expected"),
+    ({"session": "main", "isAdmin": "true"}, "isAdmin", "Expected"),
+]
+"""(body, field, word of the answer)"""
+
+
+async def test_a_key_that_no_token_can_be_is_refused_with_the_cure() -> None:
     async with gateway(Meta()) as found:
         await two_numbers(found)
-        await refused(await found.http.post("/api/keys", json=body), 422, field, word)
+        for body, field, word in NO_TOKENS:
+            await refused(await found.http.post("/api/keys", json=body), 422, field, word)
         assert [each["_data"]["name"] for each in (await found.http.get("/api/keys")).json()] == ["first"]
 
 
