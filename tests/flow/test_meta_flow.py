@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -98,6 +99,13 @@ async def test_metas_handshake_is_answered_with_the_bare_challenge() -> None:
         assert wrong.status_code == 403
 
 
+def written(running: Gateway) -> int:
+    """The same by the tables, for those who look hundreds of times."""
+    with sqlite3.connect(f"file:{running.folder / 'data' / 'wagate.db'}?mode=ro", uri=True) as database:
+        [(count,)] = database.execute("SELECT count(*) FROM deliveries WHERE handler = 'webhook'")
+    return int(count)
+
+
 async def test_every_sample_posted_twice_is_stored_once() -> None:
     found = [
         (name, corpus.bytes_of(name))
@@ -115,10 +123,10 @@ async def test_every_sample_posted_twice_is_stored_once() -> None:
             for _ in range(2):
                 answer = await running.http.post("/webhooks/shop", content=body, headers=headers)
                 assert answer.status_code == 200, (name, answer.text)
-                counts.append(await stored(running))
+                counts.append(written(running))
             assert counts[0] == counts[1], name
         # Some of the samples have one id between them.
-        assert len(found) // 2 < counts[1] < 200
+        assert len(found) // 2 < counts[1] == await stored(running) < 200
 
 
 async def test_a_webhook_of_some_megabytes_is_taken_in_whole() -> None:
