@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec import structs
 
+import wagate_whatsapp.send
 from tests.flow.test_waha_drop_in import BOTH, INBOX, Replay, hold
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import authority
@@ -17,11 +19,20 @@ from tests.whatsapp_site import ANA, OURS, redirected
 from wagate.testing.whatsapp import Running, running_whatsapp
 from wagate.testing.whatsapp.profiles import Post
 from wagate.testing.whatsapp.protobuf import pack
+from wagate_whatsapp.send import LIMITS
 
 pytest_plugins = ("tests.patience",)
-pytestmark = pytest.mark.usefixtures("patient")
+pytestmark = pytest.mark.usefixtures("patient", "hasty")
 CHAT = f"{ANA}@c.us"
 PATIENCE = 120.0
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many messages a second as there are, in place of one."""
+    for module in (wagate_whatsapp, wagate_whatsapp.send):
+        unhurried = structs.replace(LIMITS, per_second=0.0, chat_per_second=0.0)
+        monkeypatch.setattr(module, "LIMITS", unhurried)
 
 
 @BOTH
