@@ -27,6 +27,8 @@ CHATS = effort(40, 60)
 """More than one process works on at once for one receiver (32), so that the other always has some, too."""
 AT_LEAST = effort(10, 25)
 """Messages of each chat; more until one process has taken over the other's work."""
+PAUSE = (0.0, 0.6)
+"""Seconds between two messages of a chat: they go on for two leases, and need not fill the machine."""
 LEASE = 15.0
 """Seconds: so long neither of them stands still, however busy the machine is. Else the other takes its work over."""
 IN_FLIGHT = 64
@@ -53,7 +55,7 @@ async def test_when_one_of_two_dies_for_good_the_other_delivers_everything_in_or
     async with https_sink(delay=0.05) as sink, two_gateways(postgres_url, sink.ca_file) as (a, b):
         await register(a, sink.url)
         await until_noticed(b, sink)
-        provider = Provider(a, b, chats=CHATS, at_least=AT_LEAST)
+        provider = Provider(a, b, chats=CHATS, at_least=AT_LEAST, pause=PAUSE)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
             await provider.until_accepted(CHATS * AT_LEAST // 3)

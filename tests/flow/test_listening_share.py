@@ -36,6 +36,7 @@ from wagate.hooks import (
 from wagate.hooks.answers import GroupView, Member
 from wagate.hooks.asks import Answers, FindNumber, ListGroups
 from wagate.inbound.listen import LEASE, RENEW
+from wagate.outbound import errands
 from wagate.outbound.errands import KEEP, KEPT, inbox_of, life_of
 from wagate.queue.cluster import open_redis
 from wagate.storage.database import open_database
@@ -290,8 +291,9 @@ async def test_an_errand_to_a_process_that_died_is_taken_back(external_url: str,
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 async def test_an_errand_that_a_restart_broke_off_is_waited_for_no_longer(
-    external_url: str, postgres_url: str, how: str
+    external_url: str, postgres_url: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(errands, "LOOK", 0.5)
     tape, redis = Held(), open_redis(external_url)
     tape.stuck = True
     tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
@@ -350,8 +352,9 @@ async def _holder(url: str) -> str:
 
 
 async def test_an_errand_that_a_process_took_and_died_is_waited_for_no_longer_than_its_lease(
-    external_url: str, postgres_url: str, tmp_path: Path
+    external_url: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(errands, "LOOK", 0.5)
     tape, shared = Held(), {"dir": str(tmp_path / "media"), "fetch": False}
     tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
     tables |= {"accounts.main": {"provider": "tape"}, "media": shared}
