@@ -52,7 +52,7 @@ def accepted(sink: Sink, chat: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("seconds", "step", "recovery"),
-    [(25, 1, 31), (6 * HOUR, 10 * MINUTE, 15.1 * MINUTE)],
+    [(25, 1, 31), (6 * HOUR, 30 * MINUTE, 15.1 * MINUTE)],
     ids=["25 seconds", "6 hours"],
 )
 async def test_nothing_is_lost_and_nothing_swapped(seconds: float, step: float, recovery: float) -> None:
@@ -71,7 +71,9 @@ async def test_nothing_is_lost_and_nothing_swapped(seconds: float, step: float, 
         await traffic.comes()
         # What the test itself took made the outage longer, and the wait for the next probe grows with it.
         took = gateway.clock.monotonic() - began - seconds
-        await gateway.passes_until(lambda: traffic.arrived(sink), step=step / 2, most=recovery + 2 * took)
+        await gateway.passes_until(
+            lambda: traffic.arrived(sink), step=min(step / 2, 5 * MINUTE), most=recovery + 2 * took
+        )
         for chat in CHATS:
             assert accepted(sink, chat) == traffic.sent[chat]
         assert sink.duplicates == 0
@@ -93,7 +95,7 @@ async def test_a_day_and_an_hour_cost_only_what_was_older_than_a_day_and_that_is
         await gateway.passes(70 * MINUTE, step=10 * MINUTE)
         for _ in range(4):
             await traffic.comes()
-            await gateway.passes(23.5 * HOUR / 4, step=15 * MINUTE)
+            await gateway.passes(23.5 * HOUR / 4, step=HOUR)
         assert sink.accepted == []
         receiver.down = False
         young = {chat: texts[2:] for chat, texts in traffic.sent.items()}
@@ -171,7 +173,7 @@ async def test_a_poison_message_with_no_other_traffic_waits_for_a_witness() -> N
         row = await gateway.event(hook, "a1", "failed")
         assert row["next_retry_at"] is not None, "it may have been the receiver's fault: it is probed"
         await traffic.comes("a")
-        await gateway.passes(5 * HOUR, step=10 * MINUTE)
+        await gateway.passes(5 * HOUR, step=30 * MINUTE)
         assert sink.accepted == []
         await traffic.comes("b")
         await sink.until_accepted(1)
@@ -192,7 +194,7 @@ async def test_a_webhook_switched_off_while_it_is_down_rests_until_it_is_on_agai
         await at_rest()
         tried = len(sink.got)
         # Each step waits until the whole gateway is at rest.
-        await gateway.passes(HOUR, step=2 * MINUTE)
+        await gateway.passes(HOUR, step=5 * MINUTE)
         assert len(sink.got) == tried
         receiver.down = False
         await gateway.ask("PATCH", f"/api/webhooks/{hook['id']}", json={"is_active": True})

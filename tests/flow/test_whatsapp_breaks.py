@@ -9,6 +9,7 @@ import trio
 
 from tests.whatsapp_site import ANA, OURS, connected, site
 from wagate.events import SessionStatus
+from wagate_whatsapp import pairing
 from wagate_whatsapp.listen import WATCHDOG
 
 
@@ -29,6 +30,13 @@ async def test_a_message_whose_frame_breaks_off_in_the_middle_arrives_once(tmp_p
         assert (server.logins, server.retries, server.errors) == (logins + 1, 0, [])
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds, in place of 10, for a first connection that does not come up."""
+    monkeypatch.setattr(pairing, "SETTLE", 2.0)
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("farewell", [True, False], ids=["told to come again", "without a word"])
 async def test_a_number_comes_up_when_its_connection_is_closed_right_after_the_scan(
     tmp_path: Path, *, farewell: bool
@@ -44,6 +52,7 @@ async def test_a_number_comes_up_when_its_connection_is_closed_right_after_the_s
         assert server.errors == []
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_number_whose_first_dial_after_the_scan_fails_is_dialled_again(tmp_path: Path) -> None:
     """By us: the library gives up then."""
     async with site(tmp_path) as here, here.listening() as inlet:

@@ -18,9 +18,9 @@ from tests.whatsapp_gateway import Whole, whole
 from tests.whatsapp_site import ANA, BOB, OURS
 
 ORDERED = effort(100, 400)
-BOTH = effort(60, 400)
+BOTH = effort(20, 400)
 """Each way, in one chat: a number sends one a second to it."""
-AT_ONCE = 10
+AT_ONCE = 5
 ROUNDS = effort(1, 7)
 """Of each way to kill."""
 BURST = 60

@@ -14,7 +14,7 @@ from wagate.testing import FakeInlet
 from wagate_whatsapp.reasons import LONG
 
 LATER = 24 * 3600.0
-STEP = 40.0
+STEP = 200.0
 
 
 async def refused(here: Site, inlet: FakeInlet, words: str, **attrs: str) -> SessionStatus:
