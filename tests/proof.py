@@ -9,7 +9,9 @@ from tests.gateway import GatewayProcess
 from tests.provider import Chat, Provider
 from tests.sink import Got, Sink
 
-PATIENT = {"delivery": {"timeout": "60s"}}
+AGAIN = "2s"
+"""`delivery.max_delay`: when what failed comes again, in place of 5 s and longer."""
+PATIENT = {"delivery": {"timeout": "60s", "max_delay": AGAIN}}
 """However slow the machine is, no attempt is given up and made again: only a kill may cause a repetition."""
 
 

@@ -10,7 +10,7 @@ import trio
 
 from tests.effort import effort
 from tests.gateway import GatewayProcess, gateway, register
-from tests.proof import assert_in_order, fails_at_first, given_up, repeated, until_delivered
+from tests.proof import AGAIN, assert_in_order, fails_at_first, given_up, repeated, until_delivered
 from tests.provider import Provider
 from tests.sink import Sink, https_sink
 from wagate.queue.valkey.folder import open_place
@@ -24,7 +24,7 @@ FLUSHES = effort(3, 10)
 STOPS = effort(2, 6)
 DRAIN = 240.0
 """Seconds a stop may wait for work in flight, half of them for deliveries: more than `GatewayProcess.stop` waits."""
-PATIENT = {"server": {"drain": f"{DRAIN:g}s"}, "delivery": {"timeout": "60s"}}
+PATIENT = {"server": {"drain": f"{DRAIN:g}s"}, "delivery": {"timeout": "60s", "max_delay": AGAIN}}
 """However slow the machine is, no attempt is given up."""
 
 
