@@ -23,8 +23,10 @@ SECRET = "what the engine posts with"
 THEM = "19990000001@c.us"
 GROUP = "120363040000000001@g.us"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
-LARGE = PNG + bytes(12 * 1024 * 1024)
-"""In base64 far over server.max_body."""
+LARGE = PNG + bytes(3 * 1024 * 1024)
+"""In base64 far over `MAX_BODY`."""
+MAX_BODY = "2MiB"
+"""server.max_body, in place of ten."""
 Json = dict[str, Any]
 
 
@@ -82,6 +84,7 @@ async def engine(**account: Any) -> AsyncIterator[Engine]:
     async with running(fake), running(chatwoot):
         one = {"provider": "session", "base_url": fake.url, "api_key": "k", "webhook_secret": SECRET, **account}
         tables = {
+            "server": {"max_body": MAX_BODY},
             "accounts.web": one,
             "delivery": {"allow_networks": ["127.0.0.0/8"]},
             "plugins.n8n": {},

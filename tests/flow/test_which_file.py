@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import fork
+
 WAGATE = [sys.executable, "-m", "wagate"]
 
 
@@ -21,10 +23,7 @@ def test_serve_says_which_file_it_uses_and_how_to_use_the_one_of_init(named: boo
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     with tempfile.TemporaryDirectory(prefix="wg") as short:
         folder = Path(short).resolve()
-        made = subprocess.run(
-            [*WAGATE, "init", "x"], cwd=folder, capture_output=True, text=True, timeout=60, check=True
-        )
-        assert "next: wagate serve --config x/config.toml\n" in made.stderr
+        assert "next: wagate serve --config x/config.toml\n" in init(folder, "x")
         command = [*WAGATE, "serve", *(["--config", "x/config.toml"] if named else [])]
         process = subprocess.Popen(
             command,
@@ -57,5 +56,8 @@ def test_init_in_the_current_folder_needs_no_option(tmp_path: Path) -> None:
 
 def init(folder: Path, *arguments: str) -> str:
     """What it says beside the token."""
-    command = [*WAGATE, "init", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stderr
+    with Path(os.devnull).open("r+b") as nothing, tempfile.TemporaryFile() as said:
+        streams = (nothing.fileno(), nothing.fileno(), said.fileno())
+        assert fork(["init", *arguments], os.environ, folder, streams, kind="command").wait(60) == 0
+        said.seek(0)
+        return said.read().decode()
