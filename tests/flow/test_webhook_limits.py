@@ -48,7 +48,13 @@ async def test_a_timeout_of_its_own_ends_an_attempt_and_null_takes_it_away(tenan
 
 async def test_a_timeout_may_be_longer_than_that_of_all_others() -> None:
     slow = {"delivery": {"timeout": "1s"}}
-    async with https_sink(delay=7) as sink, gateway(slow, ca_file=sink.ca_file) as process, process.client() as server:
+    async with (
+        https_sink(delay=3) as sink,
+        gateway(slow, ca_file=sink.ca_file, start=False) as process,
+        process.client() as server,
+    ):
+        process.constants = {"wagate_webhook.deliver.GRACE": 1.0}  # seconds, in place of 5
+        await process.start()
         # Longer than what the core would wait for a webhook without a timeout of its own, too.
         webhook = await register(server, sink.url, timeout=30)
         await post(server, "slow", tenant_id="default")
