@@ -272,8 +272,10 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
                 await process.close()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:  # the block's own, as if there were no nursery
-            raise group.exceptions[0] from None
+        # Who is stopped meanwhile has a Cancelled beside it, and gets another at his next wait.
+        error = group.split(trio.Cancelled)[1] or group
+        if len(error.exceptions) == 1:  # the block's own, as if there were no nursery
+            raise error.exceptions[0] from None
         raise
     finally:
         process.free()

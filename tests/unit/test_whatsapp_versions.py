@@ -21,7 +21,7 @@ from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.listen import Listener
 from wagate_whatsapp.number import Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
-from wagate_whatsapp.process import EngineRefusedError, child_process
+from wagate_whatsapp.process import ChildProcess, EngineRefusedError, child_process
 from wagate_whatsapp.versions import UPDATE, made, unfit
 
 ENGINE = """
@@ -90,6 +90,27 @@ async def test_the_session_and_the_doctor_say_why(
             found = next(each for each in await Checker(engine, numbers, clock)(account) if each.what == "engine")
             assert (found.level, found.detail, found.next_step) == ("fail", OLD, UPDATE)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_gateway_that_stops_while_such_an_engine_leaves_stops_without_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, monkeypatch, version="0.5.1")
+    engine, leave, scope = (
+        Engine(lambda: tmp_path, Clock(), structlog.get_logger()),
+        ChildProcess.close,
+        trio.CancelScope(),
+    )
+
+    async def stopped_meanwhile(child: ChildProcess) -> None:
+        scope.cancel()
+        await leave(child)
+
+    monkeypatch.setattr(ChildProcess, "close", stopped_meanwhile)
+    with trio.fail_after(60), scope:
+        async with engine.lifespan():
+            await engine.child()
+    assert (scope.cancelled_caught, engine.refused) == (True, OLD)
 
 
 def test_how_old_the_engine_is_stands_in_its_library(tmp_path: Path) -> None:
