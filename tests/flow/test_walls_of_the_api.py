@@ -10,12 +10,11 @@ import pytest
 import trio
 
 from tests.api_site import ACME, ADMIN, api_site
+from tests.held import HELD, LOOKS, units
 from wagate.config.tables import Limits, Server
 from wagate.config.units import Size
 
 MB = 1024 * 1024
-HELD = 0.1
-"""Seconds of the loop's thread that one step of any task may take."""
 HEAVY = {
     "empty objects": b'{"from":"+15550001","to":"1","metadata":[' + b"{}," * 3_300_000 + b"{}]}",
     "unknown keys": b'{"name":"a","settings":{' + b",".join(b'"%x":1' % n for n in range(500_000)) + b"}}",
@@ -60,12 +59,11 @@ async def test_no_request_of_any_size_holds_the_loop_over_100_ms(what: str, tmp_
     async with api_site(tmp_path) as site, site.as_(ADMIN) as http:
         await http.get("/openapi.json")  # Made once.
         for method, path in ROUTES:
-            for tries_left in (2, 1, 0):
+            found = dict[float, str]()
+            while len(found) < LOOKS and min(found, default=HELD) >= HELD:
                 longest = await longest_step(http, method, path, HEAVY[what])
-                if longest.step < HELD:
-                    break
-                # Beside others the same work takes more of the thread's seconds, too; too much work does so every time.
-                assert tries_left, f"{method} {path}: {longest.task} {longest.step * 1000:.0f} ms"
+                found[units(longest.step)] = f"{method} {path}: {longest.task} {longest.step * 1000:.0f} ms"
+            assert min(found) < HELD, found
 
 
 async def longest_step(http: httpx2.AsyncClient, method: str, path: str, body: bytes) -> Longest:

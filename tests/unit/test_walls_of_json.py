@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.held import HELD, held, seconds, units
 from wagate.config.convert import convert
 from wagate.config.problems import MOST_LINES, Problems
 from wagate.config.tables import Server
@@ -29,19 +29,6 @@ from wagate.web.waha.message_names import read_name
 from wagate.web.waha.passed import _refuse_empty
 
 MB = 1024 * 1024
-HELD = 0.1
-"""Seconds of the loop's own thread that one request may take in one go."""
-
-
-def seconds(work: Callable[[], Any], *errors: type[Exception]) -> float:
-    """CPU seconds of this thread, so that neighbours on the machine don't count; the best of three."""
-    found = []
-    for _ in range(3):
-        began = time.thread_time()
-        with suppress(*errors):
-            work()
-        found.append(time.thread_time() - began)
-    return min(found)
 
 
 BODIES = {
@@ -60,13 +47,23 @@ BODIES = {
 
 @pytest.mark.parametrize("what", BODIES)
 def test_no_body_of_ten_megabytes_holds_the_loop(what: str) -> None:
-    assert seconds(lambda: read_json(BODIES[what]), BadRequestError) < HELD
+    assert held(lambda: read_json(BODIES[what]), BadRequestError) < HELD
 
 
 @pytest.mark.parametrize("what", BODIES)
 def test_nor_does_it_as_the_body_of_a_route(what: str) -> None:
     body = b'{"to":"1","message":"x","metadata":{"x":' + BODIES[what] + b"}}"
-    assert seconds(lambda: decode(SendBody, body), BadRequestError, UnprocessableError) < HELD
+    assert held(lambda: decode(SendBody, body), BadRequestError, UnprocessableError) < HELD
+
+
+@pytest.mark.parametrize(
+    ("what", "wall", "gone"),
+    [("keys", "refuse_many", lambda _: None), ("lone surrogates", "_LONG", 10 * MB)],
+    ids=["many", "odd"],
+)
+def test_without_its_wall_it_would(what: str, wall: str, gone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"wagate.parsing.jsonbody.{wall}", gone)
+    assert units(seconds(lambda: read_json(BODIES[what]), BadRequestError)) > HELD
 
 
 @pytest.mark.parametrize("length", [1, 10_000])
@@ -93,7 +90,7 @@ def test_what_is_nested_too_deep_is_refused_before_it_is_walked() -> None:
 
 def test_a_long_key_above_many_values_takes_no_memory_of_each() -> None:
     value = {"k" * MB: ["\0" if n == 9_999 else 0 for n in range(10_000)]}
-    assert seconds(lambda: check_storable(value, ""), UnprocessableError) < HELD
+    assert held(lambda: check_storable(value, ""), UnprocessableError) < HELD
     with pytest.raises(UnprocessableError) as caught:
         check_storable(value, "metadata")
     assert caught.value.errors[0].field == f"metadata.{'k' * 99}[9999]"
@@ -102,12 +99,12 @@ def test_a_long_key_above_many_values_takes_no_memory_of_each() -> None:
 def test_thousands_of_unknown_settings_are_told_of_a_hundred() -> None:
     wrong = {f"key_{n}": n for n in range(50_000)}
     problems = Problems("")
-    assert seconds(lambda: convert(Server, wrong, ("settings",), problems)) < HELD
+    assert held(lambda: convert(Server, wrong, ("settings",), problems)) < HELD
     assert len(problems.lines) == MOST_LINES
 
 
 def test_one_unknown_setting_with_a_long_name_is_not_compared_with_all() -> None:
-    assert seconds(lambda: convert(Server, {"p" * 200_000: 1}, ("settings",), Problems(""))) < HELD
+    assert held(lambda: convert(Server, {"p" * 200_000: 1}, ("settings",), Problems(""))) < HELD
 
 
 @pytest.mark.parametrize(
@@ -126,7 +123,7 @@ def test_one_unknown_setting_with_a_long_name_is_not_compared_with_all() -> None
     ids=["signs", "participants", "blanks", "data URIs", "semicolons", "letters", "no file", "nothing", "a file"],
 )
 def test_no_text_takes_the_square_of_its_length(work: Callable[[], Any]) -> None:
-    assert seconds(work, UnprocessableError) < HELD
+    assert held(work, UnprocessableError) < HELD
 
 
 @pytest.mark.parametrize(
