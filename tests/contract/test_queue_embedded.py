@@ -66,6 +66,19 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wagate.queue.valkey.server.SURVIVOR_LIMIT", 60.0)
 
 
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What never answers is asked at shorter intervals, and given up sooner."""
+    monkeypatch.setattr("wagate.queue.valkey.supervise.PING", 0.2)
+    monkeypatch.setattr("wagate.queue.valkey.supervise.DEADLINE", 0.5)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A survivor that will not answer is not waited for."""
+    monkeypatch.setattr("wagate.queue.valkey.server.SURVIVOR_LIMIT", 0.3)
+
+
 def servers(data: Path) -> list[int]:
     """All living Valkeys of this folder."""
     wanted = str(data.resolve() / "valkey" / "valkey.conf")
@@ -110,7 +123,7 @@ async def test_a_server_that_dies_is_started_again_with_its_data(embedded: Embed
     assert await ask(embedded, "GET", "kept") == "yes"
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient", "brisk")
 @pytest.mark.parametrize("adopted", [False, True])
 async def test_a_server_that_hangs_is_killed_and_replaced(short_folder: Path, adopted: bool) -> None:
     if adopted:
@@ -157,6 +170,7 @@ async def test_a_survivor_that_dies_later_is_replaced(short_folder: Path) -> Non
         assert servers(short_folder) == [server.pid]
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_a_survivor_that_hangs_is_killed_and_replaced(short_folder: Path) -> None:
     survivor = orphan(short_folder)
     os.kill(survivor, signal.SIGSTOP)
@@ -166,6 +180,7 @@ async def test_a_survivor_that_hangs_is_killed_and_replaced(short_folder: Path) 
         assert servers(short_folder) == [server.pid]
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_a_survivor_without_its_socket_is_replaced(short_folder: Path) -> None:
     survivor = orphan(short_folder)
     (short_folder / "valkey" / "valkey.sock").unlink()
