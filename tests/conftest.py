@@ -1,11 +1,13 @@
 """What holds for all tests: how many examples they try, what a skip is, in which order they run, what they share."""
 
 import gc
+import os
 
 import pytest
 
 from tests.effort import load_profile
 from tests.gateway import GatewayProcess
+from tests.spread import spread
 
 load_profile()
 GatewayProcess.forks = True
@@ -23,5 +25,5 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: one worker takes these, one after the other, and the others have enough to do meanwhile."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Long ones first, and some for each worker."""
+    items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
