@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from contextlib import suppress
 
 import httpx2
@@ -129,12 +130,12 @@ async def a_body_that_drips(target: Target) -> str:
     return f"cut off after {trio.current_time() - began:.0f} s"
 
 
-HEAVY = {
-    "empty objects": b'{"metadata":[' + b"{}," * 3_300_000 + b"{}]}",
-    "keys": b'{"settings":{' + b",".join(b'"%x":1' % n for n in range(500_000)) + b"}}",
-    "lone surrogates": b'{"message":"' + b"\\ud800" * 1_700_000 + b'"}',
-    "names of messages": b'{"session":"main","messageId":"true_' + b"@" * 200_000 + b'","reaction":"x"}',
-    "brackets": b"[" * (9 * MB),
+HEAVY: dict[str, Callable[[], bytes]] = {
+    "empty objects": lambda: b'{"metadata":[' + b"{}," * 3_300_000 + b"{}]}",
+    "keys": lambda: b'{"settings":{' + b",".join(b'"%x":1' % n for n in range(500_000)) + b"}}",
+    "lone surrogates": lambda: b'{"message":"' + b"\\ud800" * 1_700_000 + b'"}',
+    "names of messages": lambda: b'{"session":"main","messageId":"true_' + b"@" * 200_000 + b'","reaction":"x"}',
+    "brackets": lambda: b"[" * (9 * MB),
 }
 ROUTES = (
     ("POST", "/messages/send"),
@@ -150,7 +151,8 @@ HELD = 1000
 
 async def requests_that_stop_the_loop(target: Target) -> str:
     slowest, culprit = 0.0, ""
-    for name, body in HEAVY.items():
+    for name, made in HEAVY.items():
+        body = made()
         for method, path in ROUTES:
             over = trio.Event()
 

@@ -8,7 +8,7 @@ import json
 import os
 import struct
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -27,8 +27,7 @@ from wagate.media.files import FileStore
 
 GROWTH = 24 * 1024**2
 """Bytes that our own memory may grow by while any of these is converted."""
-ENDLESS = claiming(12_000_000, content=bytes(12_000_000))
-"""A minute of packets without pictures."""
+TALL = (4098, 2306)
 GATEWAY = """
 import json, sys, trio
 from wagate.media import convert
@@ -54,6 +53,11 @@ def late_film(at: int = 2**60) -> bytes:
     whole = right[:begin] + cluster + right[time + 3 :]
     segment = whole.index(b"\x18\x53\x80\x67") + 4
     return whole[:segment] + b"\x01" + b"\xff" * 7 + whole[segment + 8 :]
+
+
+def endless() -> bytes:
+    """A minute of packets without pictures."""
+    return claiming(12_000_000, content=bytes(12_000_000))
 
 
 @contextmanager
@@ -88,31 +92,32 @@ def state_of(process: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("what", "given", "why"),
+    ("what", "make", "why"),
     [
-        (VIDEO, claiming(5_000_000), "contains no video"),
-        (VIDEO, claiming(200_000_000), "contains no video"),
-        (VIDEO, slow_film(), "its sound has 1 samples a second"),
-        (VIDEO, late_film(), "can't be read as matroska: OverflowError"),
-        (VOICE, slow_sound(1), "its sound has 1 samples a second"),
-        (VOICE, slow_sound(400_000), "its sound has 400000 samples a second"),
-        (VIDEO, film("libvpx", "webm", size=(4098, 2306), seconds=0.04), "its pictures have 4098 × 2306 pixels"),
-        (VIDEO, film("mpeg4", size=(4098, 2306), seconds=0.04), "can't be read as mov: ArgumentError"),
+        (VIDEO, lambda: claiming(5_000_000), "contains no video"),
+        (VIDEO, lambda: claiming(200_000_000), "contains no video"),
+        (VIDEO, slow_film, "its sound has 1 samples a second"),
+        (VIDEO, late_film, "can't be read as matroska: OverflowError"),
+        (VOICE, lambda: slow_sound(1), "its sound has 1 samples a second"),
+        (VOICE, lambda: slow_sound(400_000), "its sound has 400000 samples a second"),
+        (VIDEO, lambda: film("libvpx", "webm", size=TALL, seconds=0.04), "its pictures have 4098 × 2306 pixels"),
+        (VIDEO, lambda: film("mpeg4", size=TALL, seconds=0.04), "can't be read as mov: ArgumentError"),
     ],
     ids=["five million", "many", "film rate", "far times", "rate", "fast", "webm pictures", "mp4 pictures"],
 )
 async def test_a_hostile_file_is_refused_and_takes_none_of_our_memory(
-    what: Conversion, given: bytes, why: str, tmp_path: Path
+    what: Conversion, make: Callable[[], bytes], why: str, tmp_path: Path
 ) -> None:
+    given = make()
     with memory_stays(), pytest.raises(NotConvertedError, match=why):
         await made_of(given, what, tmp_path)
     assert not children()
 
 
 async def test_packets_without_pictures_take_no_longer_than_allowed(tmp_path: Path) -> None:
-    began = trio.current_time()
+    given, began = endless(), trio.current_time()
     with memory_stays(), pytest.raises(NotConvertedError, match=r"longer than 0\.8 s"):
-        await made_of(ENDLESS, dataclasses.replace(VIDEO, patience=0.8), tmp_path)
+        await made_of(given, dataclasses.replace(VIDEO, patience=0.8), tmp_path)
     assert trio.current_time() - began < 8
     assert not children()
 
@@ -142,7 +147,7 @@ async def child_of(parent: int) -> int:
 
 
 async def test_who_goes_away_leaves_no_child_and_no_file(tmp_path: Path) -> None:
-    (tmp_path / "given").write_bytes(ENDLESS)
+    (tmp_path / "given").write_bytes(endless())
     async with converting(tmp_path / "given", FileStore(tmp_path / "media")):
         pass
     assert not children()
@@ -150,7 +155,7 @@ async def test_who_goes_away_leaves_no_child_and_no_file(tmp_path: Path) -> None
 
 
 async def test_the_child_ends_with_a_gateway_that_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "given").write_bytes(ENDLESS)
+    (tmp_path / "given").write_bytes(endless())
     (tmp_path / "made").touch()
     ask = {"encoder": "h264", "demuxer": "mov", "given": str(tmp_path / "given"), "into": str(tmp_path / "made")}
     limits = {"largest": 1024**2, "may_stay": True, "cpu": 60}
@@ -231,7 +236,7 @@ async def test_a_file_that_can_not_be_opened_now_is_no_fault_of_it(
 
 async def test_the_child_sees_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAGATE_ADMIN_TOKEN", "very secret")
-    (tmp_path / "given").write_bytes(ENDLESS)
+    (tmp_path / "given").write_bytes(endless())
     store = FileStore(tmp_path / "media")
     async with converting(tmp_path / "given", store) as child:
         environment = Path(f"/proc/{child}/environ").read_bytes()
@@ -240,7 +245,7 @@ async def test_the_child_sees_no_secrets(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def test_the_child_is_limited_and_goes_first_when_memory_is_short(tmp_path: Path) -> None:
-    (tmp_path / "given").write_bytes(ENDLESS)
+    (tmp_path / "given").write_bytes(endless())
     async with converting(tmp_path / "given", FileStore(tmp_path / "media")) as child:
         limits = dict(
             line.rsplit(maxsplit=3)[:2] for line in Path(f"/proc/{child}/limits").read_text().splitlines()[1:]

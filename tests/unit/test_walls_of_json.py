@@ -31,28 +31,29 @@ from wagate.web.waha.passed import _refuse_empty
 MB = 1024 * 1024
 
 
-BODIES = {
-    "empty objects": b'{"a":[' + b"{}," * (10 * MB // 3) + b"{}]}",
-    "brackets": b"[" * (10 * MB),
-    "keys": b"{" + b",".join(b'"%x":0' % n for n in range(900_000)) + b"}",
-    "lone surrogates": b'{"a":"' + b"\\ud800" * (10 * MB // 6) + b'"}',
-    "surrogates between letters": b'{"a":"' + b"a\\udfff" * (10 * MB // 7) + b'"}',
-    "NUL": b'{"a":"' + b"\\u0000" * (10 * MB // 6) + b'"}',
-    "bytes that are no UTF-8": b'{"a":"' + b"\xff\xe9a" * (MB // 3) + b'"}',
-    "long numbers": b"[" + b"9" * (10 * MB) + b"]",
-    "a file and one surrogate": b'{"a":"' + b"QUJD" * (10 * MB // 4) + b'","b":"\\ud800"}',
-    "as many odd texts as may be": b'{"a":[' + b'"\\ud800",' * 99_000 + b"1]}",
+BODIES: dict[str, Callable[[], bytes]] = {
+    "empty objects": lambda: b'{"a":[' + b"{}," * (10 * MB // 3) + b"{}]}",
+    "brackets": lambda: b"[" * (10 * MB),
+    "keys": lambda: b"{" + b",".join(b'"%x":0' % n for n in range(900_000)) + b"}",
+    "lone surrogates": lambda: b'{"a":"' + b"\\ud800" * (10 * MB // 6) + b'"}',
+    "surrogates between letters": lambda: b'{"a":"' + b"a\\udfff" * (10 * MB // 7) + b'"}',
+    "NUL": lambda: b'{"a":"' + b"\\u0000" * (10 * MB // 6) + b'"}',
+    "bytes that are no UTF-8": lambda: b'{"a":"' + b"\xff\xe9a" * (MB // 3) + b'"}',
+    "long numbers": lambda: b"[" + b"9" * (10 * MB) + b"]",
+    "a file and one surrogate": lambda: b'{"a":"' + b"QUJD" * (10 * MB // 4) + b'","b":"\\ud800"}',
+    "as many odd texts as may be": lambda: b'{"a":[' + b'"\\ud800",' * 99_000 + b"1]}",
 }
 
 
 @pytest.mark.parametrize("what", BODIES)
 def test_no_body_of_ten_megabytes_holds_the_loop(what: str) -> None:
-    assert held(lambda: read_json(BODIES[what]), BadRequestError) < HELD
+    body = BODIES[what]()
+    assert held(lambda: read_json(body), BadRequestError) < HELD
 
 
 @pytest.mark.parametrize("what", BODIES)
 def test_nor_does_it_as_the_body_of_a_route(what: str) -> None:
-    body = b'{"to":"1","message":"x","metadata":{"x":' + BODIES[what] + b"}}"
+    body = b'{"to":"1","message":"x","metadata":{"x":' + BODIES[what]() + b"}}"
     assert held(lambda: decode(SendBody, body), BadRequestError, UnprocessableError) < HELD
 
 
@@ -63,7 +64,8 @@ def test_nor_does_it_as_the_body_of_a_route(what: str) -> None:
 )
 def test_without_its_wall_it_would(what: str, wall: str, gone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"wagate.parsing.jsonbody.{wall}", gone)
-    assert units(seconds(lambda: read_json(BODIES[what]), BadRequestError)) > HELD
+    body = BODIES[what]()
+    assert units(seconds(lambda: read_json(body), BadRequestError)) > HELD
 
 
 @pytest.mark.parametrize("length", [1, 10_000])
