@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
@@ -14,7 +15,7 @@ def entry_points(*, group: str) -> list[metadata.EntryPoint]:
 
     A start asks four times, and each time would read a file of every package.
     """
-    return list(_read(group, tuple(_changed(folder) for folder in sys.path)))
+    return list(_read(tuple(_changed(folder) for folder in sys.path))(group=group))
 
 
 def _changed(folder: str) -> tuple[str, int | None]:
@@ -25,5 +26,6 @@ def _changed(folder: str) -> tuple[str, int | None]:
 
 
 @lru_cache(maxsize=2)
-def _read(group: str, _environment: tuple[tuple[str, int | None], ...]) -> tuple[metadata.EntryPoint, ...]:
-    return tuple(metadata.entry_points(group=group))
+def _read(_environment: tuple[tuple[str, int | None], ...]) -> Callable[..., metadata.EntryPoints]:
+    """All groups at once, and what chooses one of them."""
+    return metadata.entry_points().select
