@@ -15,6 +15,8 @@ from tests.sink import Got, Sink, https_sink
 PAGE = "/ui/numbers/front"
 RIGHT, WRONG = "the-key-of-the-engine", "some-other-key-of-old"
 SENT = b'{"success": true, "state": "CONNECTED", "message": {"id": {"_serialized": "true_5511911112222@c.us_A1"}}}'
+AT_ONCE = {"Prefer": "respond-async"}
+"""The answer waits for no provider: a number that is refused sends nothing, and its sender would wait ten seconds."""
 MESSAGE = {"account": "front", "to": "+5511911112222", "message": {"text": "hello"}}
 
 
@@ -49,7 +51,7 @@ async def refused(running: Gateway, http: httpx2.AsyncClient, engine: Sink) -> s
     """The number's page, once its engine refused a message."""
     base = engine.url.removesuffix("/hook")
     await add(http, "session", name="front", client="default", **{"s.base_url": base, "s.api_key": WRONG})
-    await running.http.post("/messages/send", json=MESSAGE)
+    await running.http.post("/messages/send", json=MESSAGE, headers=AT_ONCE)
     return await shows(running, http, PAGE, "Token refused")
 
 
@@ -83,7 +85,7 @@ async def test_a_new_token_is_given_where_the_old_one_is_refused(
 async def test_of_a_number_in_the_configuration_the_file_and_the_key_are_named(
     running: Gateway, http: httpx2.AsyncClient
 ) -> None:
-    await running.http.post("/messages/send", json=MESSAGE | {"account": "fixed"})
+    await running.http.post("/messages/send", json=MESSAGE | {"account": "fixed"}, headers=AT_ONCE)
     page = await shows(running, http, "/ui/numbers/fixed", "Token refused")
     for text in ("[accounts.fixed]", "<code>api_key</code>", "config.toml</code>", "<code>wagate reload</code>"):
         assert text in page
@@ -118,7 +120,7 @@ async def test_what_is_wrong_is_said_also_once_nothing_is_to_be_mended(http: htt
 async def test_a_number_is_mended_whatever_its_name(running: Gateway, http: httpx2.AsyncClient, engine: Sink) -> None:
     base, page = engine.url.removesuffix("/hook"), "/ui/numbers/a%2Bb%40c%3Ad"
     await add(http, "session", name="a+b@c:d", client="default", **{"s.base_url": base, "s.api_key": WRONG})
-    await running.http.post("/messages/send", json=MESSAGE | {"account": "a+b@c:d"})
+    await running.http.post("/messages/send", json=MESSAGE | {"account": "a+b@c:d"}, headers=AT_ONCE)
     await shows(running, http, page, "Token refused")
     mended = await http.post(f"{page}/mend", data=fields_of(await http.get(page)) | {"s.api_key": RIGHT})
     assert mended.headers["location"] == f"{page}?said=accepted"
