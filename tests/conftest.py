@@ -4,6 +4,7 @@ import gc
 import os
 
 import pytest
+import structlog
 
 from tests.effort import load_profile
 from tests.gateway import GatewayProcess
@@ -13,6 +14,10 @@ load_profile()
 GatewayProcess.forks = True
 
 pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness", "tests.ways"]
+
+# A gateway in a test's own process logs as structlog does by default. With rich an error shows all its locals in
+# colour, which takes four seconds for one; no process of a gateway has rich (wagate.process.start).
+structlog.get_config()["processors"][-1].exception_formatter = structlog.dev.plain_traceback
 
 # Some thousand tests are made and stay: the collector has nothing to find among them, now or in any look to come.
 gc.disable()
