@@ -12,6 +12,9 @@ from wagate.testing.chatwoot import Conversation, Message, faults
 from wagate.testing.server import Fault
 from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
 
+STEP = EVERY / 4
+"""Seconds that pass at once: several looks' pauses and retries fall between two looks."""
+
 
 async def first_look(here: Office) -> None:
     """Wait until wagate has begun to look: what was written before it came is not its own to send."""
@@ -22,14 +25,14 @@ async def test_after_a_clock_that_was_ahead_nothing_is_left_out() -> None:
     async with office() as here:
         await first_look(here)
         talk = await here.talk()
-        await here.gateway.passes(2 * EVERY, step=30)
+        await here.gateway.passes(2 * EVERY, step=STEP)
         here.chatwoot.habits.drop = lambda _body: True
         here.chatwoot.agent.writes(talk, "is anybody there?")
         here.chatwoot.habits.drop = lambda _body: False
         key = "UPDATE plugin_records SET value = json_set(value, '$.at', json_extract(value, '$.at') + 36000) "
         with closing(sqlite3.connect(here.gateway.folder / "data" / FILE)) as db, db:
             assert db.execute(key + "WHERE key = 'desk/reconciled'").rowcount == 1
-        await here.gateway.passes_until(lambda: here.sent() == ["is anybody there?"], step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: here.sent() == ["is anybody there?"], step=STEP, most=2 * EVERY)
 
 
 async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> None:
@@ -43,9 +46,9 @@ async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> 
         deleted = here.chatwoot.agent.writes(talk, "a slip")
         here.chatwoot.agent.deletes(deleted)
         here.chatwoot.habits.drop = lambda _body: False
-        await here.gateway.passes_until(lambda: len(here.sent()) >= 30, step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: len(here.sent()) >= 30, step=STEP, most=2 * EVERY)
         assert here.sent() == [f"{number}" for number in range(30)]
-        await here.gateway.passes(2 * EVERY, step=EVERY / 2)
+        await here.gateway.passes(2 * EVERY, step=STEP)
         assert len(here.sent()) == 30
 
 
@@ -58,10 +61,10 @@ async def test_what_chatwoot_gave_up_while_wagate_was_away_shows_as_sent_when_it
         await here.chatwoot.webhooks.settled()
         assert written.status == "failed"
         here.chatwoot.inbox.webhook_url = door
-        await here.gateway.passes_until(lambda: written.status == "sent", step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: written.status == "sent", step=STEP, most=2 * EVERY)
         assert here.status_of(written) == ("sent", None)
         here.chatwoot.agent.retries(written)
-        await here.gateway.passes(EVERY, step=30)
+        await here.gateway.passes(EVERY, step=STEP)
         assert here.sent() == ["is anybody there?"]
 
 
@@ -70,7 +73,7 @@ async def red_though_read(here: Office, talk: Conversation, *, later: float = 0.
     written = here.chatwoot.agent.writes(talk, "have you got it?")
     await here.until_sent(1)
     await here.until(lambda: bool(here.waha.sent))
-    await here.gateway.passes(later, step=30)
+    await here.gateway.passes(later, step=STEP)
     door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
     await here.ack(here.waha.sent[0]["_id"], 3)
     await here.until(lambda: written.status == "failed")
@@ -82,7 +85,7 @@ async def test_a_tick_whose_own_webhook_found_nobody_is_shown_again() -> None:
     async with office() as here:
         await first_look(here)
         written = await red_though_read(here, await here.talk())
-        await here.gateway.passes_until(lambda: written.status == "read", step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: written.status == "read", step=STEP, most=2 * EVERY)
         assert here.status_of(written) == ("read", None)
         assert here.sent() == ["have you got it?"]
 
@@ -105,7 +108,7 @@ async def test_an_old_message_whose_tick_found_nobody_is_shown_again() -> None:
     async with office() as here:
         await first_look(here)
         written = await red_though_read(here, await here.talk(), later=3 * EVERY)  # what the looks ask for is newer
-        await here.gateway.passes_until(lambda: written.status == "read", step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: written.status == "read", step=STEP, most=2 * EVERY)
         assert here.status_of(written) == ("read", None)
 
 
@@ -120,7 +123,7 @@ async def test_what_came_from_the_phone_and_shows_as_failed_is_shown_as_sent_aga
         message = here.chatwoot.posted()[-1]
         await here.until(lambda: message.status == "failed")
         here.chatwoot.inbox.webhook_url = door
-        await here.gateway.passes_until(lambda: message.status == "sent", step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: message.status == "sent", step=STEP, most=2 * EVERY)
         assert here.status_of(message) == ("sent", None)
         assert here.waha.sent == []
 
@@ -131,7 +134,7 @@ async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:
         talk = await here.talk()
         here.chatwoot.agent.writes(talk, "once")
         await here.until_sent(1)
-        await here.gateway.passes(2 * EVERY, step=EVERY / 2)
+        await here.gateway.passes(2 * EVERY, step=STEP)
         assert here.sent() == ["once"]
 
 
@@ -143,7 +146,7 @@ async def test_what_was_written_before_wagate_came_or_longer_ago_than_a_day_stay
         old = here.chatwoot.agent.writes(talk, "from another life")
         old.created_at -= OLDEST + 60
         here.chatwoot.agent.writes(talk, "from today")
-        await here.gateway.passes_until(lambda: bool(here.sent()), step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: bool(here.sent()), step=STEP, most=2 * EVERY)
         assert here.sent() == ["from today"]
 
 
@@ -154,7 +157,7 @@ async def test_a_chatwoot_that_does_not_answer_is_looked_through_the_next_time()
         here.chatwoot.habits.drop = lambda _body: True
         here.chatwoot.agent.writes(talk, "late")
         here.chatwoot.fail(faults.throttled(30, path="/conversations"))
-        await here.gateway.passes_until(lambda: bool(here.sent()), step=30, most=4 * EVERY)
+        await here.gateway.passes_until(lambda: bool(here.sent()), step=STEP, most=4 * EVERY)
         assert here.sent() == ["late"]
 
 
@@ -166,5 +169,5 @@ async def test_whom_a_found_conversation_is_with_is_asked_of_its_contact() -> No
         conversation.contact.phone_number, conversation.contact_inbox.source_id = None, "5511987654321@s.whatsapp.net"
         here.chatwoot.habits.drop = lambda _body: True
         here.chatwoot.agent.writes(conversation, "About your order")
-        await here.gateway.passes_until(lambda: bool(here.waha.sent), step=30, most=2 * EVERY)
+        await here.gateway.passes_until(lambda: bool(here.waha.sent), step=STEP, most=2 * EVERY)
         assert [each["chatId"] for each in here.waha.sent] == [PHONE]
