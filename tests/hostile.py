@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,14 @@ KEY = "hmac key of the test"
 
 def plainly(text: str) -> str:
     """What is left to see of a text: no control characters, and blanks as a page shows them."""
-    kept = (each if each.isprintable() and each != "\ufffd" else " " for each in text)
-    return " ".join("".join(kept).split())
+    return " ".join([kept for word in text.split() for kept in _printable(word)])
+
+
+def _printable(word: str) -> list[str]:
+    """What other than printable characters parts, all of it at once if there are none."""
+    if word.isprintable() and "\ufffd" not in word:
+        return [word]
+    return "".join([each if each.isprintable() and each != "\ufffd" else " " for each in word]).split()
 
 
 def is_shown(place: str, payload: str, seen: str) -> bool:
@@ -72,11 +79,13 @@ class Elements(HTMLParser):
         self.texts: list[str] = []
         self.live: list[str] = []
         """Streams that it listens to."""
+        self.led: list[str] = []
+        """Where it leads, below ``/ui/``."""
         self.feed(page)
         self.close()
         self.strange += [text for text in self.texts if not is_balanced(text)]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All that can be read, in attributes, too."""
         return plainly(" ".join(self.texts))
@@ -85,6 +94,8 @@ class Elements(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         self.texts += found.values()
         self.live += [found["data-live"]] if "data-live" in found else []
+        if tag == "a" and found.get("href", "").startswith("/ui/") and "/static/" not in found["href"]:
+            self.led.append(found["href"].partition("#")[0])
         links = [found[name] for name in ("href", "src", "action", "formaction", "data-live") if name in found]
         if (
             tag not in TAGS
@@ -255,21 +266,3 @@ async def _act(gateway: Gateway) -> None:
             "2, ?, '2025-01-20T10:00:00.000000Z', '2025-01-20T10:00:00.000000Z')",
             (json.dumps({f"refused {PAYLOADS[0]}": 1}),),
         )
-
-
-def links_in(page: str) -> Iterable[str]:
-    """Where a page leads, below ``/ui/``."""
-    found = HTMLLinks(page).found
-    return [each.partition("#")[0] for each in found if each.startswith("/ui/") and "/static/" not in each]
-
-
-class HTMLLinks(HTMLParser):
-    """The links of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attrs if tag == "a" and name == "href"]

@@ -13,13 +13,13 @@ import httpx2
 import pytest
 
 from tests.flow.dashboard import browser, fields_of
-from tests.hostile import ASKED, CURSORS, PAYLOADS, TYPED, Elements, hostile_gateway, is_shown, links_in
+from tests.hostile import ASKED, CURSORS, PAYLOADS, TYPED, Elements, hostile_gateway, is_shown
 from wagate.web.ui.app import create_ui
 from wagate.web.ui.live import PAGES
 from wagate.web.ui.outside import kept_in
 from wagate.web.ui.parts import Parts
 
-LIKE = 6
+LIKE = 3
 """Pages of one rule that are looked at: they have one template."""
 LISTED = ("text", "contact", "group", "webhook", "token", "figure", "cell", "Finding", "reason")
 """Places whose texts stand on a page that is looked at, all of them."""
@@ -98,7 +98,7 @@ class Visit:
         assert "60481729" not in found.text, path
         self.seen.append(found.text)
         self.live |= {re.findall(r"page=(\w+)", each)[0]: each for each in found.live}
-        return [*links_in(answer.text)]
+        return found.led
 
     def filled(self, rule: str) -> str:
         """A path of this rule."""
