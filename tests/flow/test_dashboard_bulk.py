@@ -48,7 +48,7 @@ async def test_1204_are_shown_typed_and_run_once_and_later_ones_are_not_among_th
     hook = await running.register(receiver.url, name="Order bot")
     receiver.script = lambda _: 400
     await running.post("the first")
-    copy_failed(running, (await running.event(hook, "the first", "failed"))["id"])
+    copy_failed(running, (await running.event(hook, "the first", "failed"))["id"], chats=40)
     query = f"state=failed&target=webhook:{hook['id']}"
     async with browser(running) as http:
         assert "Retry all 1,204 that match …" in (await http.get(f"/ui/deliveries?{query}")).text

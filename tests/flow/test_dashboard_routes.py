@@ -100,6 +100,12 @@ async def kept(gateway: Gateway) -> dict[str, Any]:
     return found
 
 
+async def form(who: httpx2.AsyncClient) -> dict[str, Any]:
+    """What each of their forms sends along; nothing for strangers."""
+    home = await who.get("/ui/more")
+    return fields_of(home) if home.status_code == 200 else {}
+
+
 async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(running: Gateway, receiver: Sink) -> None:
     token = (await running.client("other"))["token"]
     async with browser(running) as admin:
@@ -124,12 +130,10 @@ async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(runn
                 if rule in {"/ui/signout", "/ui/signin"}:
                     continue
                 for path, by_script in ways(rule, things):
-                    home = await who.get("/ui/more")
-                    form = fields_of(home) if home.status_code == 200 else {}
                     answer = await who.request(
                         method,
                         path,
-                        data=form | typed if method == "POST" else None,
+                        data=await form(who) | typed if method == "POST" else None,
                         headers={"HX-Request": "true"} if by_script else None,
                     )
                     assert answer.status_code < 500, (method, path, answer.text)
