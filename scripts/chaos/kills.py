@@ -109,7 +109,7 @@ async def _stopped_while_locked(chats: int, *, spoils: bool) -> str:
 
 async def wide(size: Size) -> str:
     """Events for very many receivers; kill the gateway while some of their deliveries are still to be stored."""
-    hooks, kills, events = size.of(900, 5000), size.of(1, 6), 3
+    hooks, kills, events = size.of(650, 5000), size.of(1, 6), 3
     texts = [f"{turn}:{number}" for turn in range(kills) for number in range(events)]
     cut = 0
     async with https_sink() as sink, gateway({"delivery": {"timeout": "60s"}}, ca_file=sink.ca_file) as server:

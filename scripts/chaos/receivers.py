@@ -15,6 +15,8 @@ RATE = 20.0
 """Messages a second that the receiver of `limited` takes."""
 SOON = 30.0
 """Seconds: a claim that outlived its process would hold its target for 120."""
+CHATS = 12
+"""Of `killed_probe`: ten failures are a target that is down."""
 
 
 async def limited(size: Size) -> str:
@@ -50,17 +52,20 @@ async def limited(size: Size) -> str:
 
 async def killed_probe(size: Size) -> str:
     """Kill the gateway while it probes a target that is down; after the start the target is well."""
-    down = True
+    down = False
 
     def script(_got: Got) -> int:
         return 503 if down else 200
 
     took = []
     for _ in range(size.of(1, 4)):
-        down = True
+        down = False
         async with https_sink(script, delay=0.5) as sink, gateway(ca_file=sink.ca_file) as server:
             await register(server, sink.url)
-            for chat in range(4):
+            await post(server, "before", "+15550009999")
+            await sink.until_accepted(1)  # One that answered shortly before it went down is probed soon.
+            down = True
+            for chat in range(CHATS):
                 await post(server, f"{chat}:0", f"+1555000{chat:04}")
             with trio.fail_after(120):
                 while not server.logged("target is down"):
@@ -69,7 +74,7 @@ async def killed_probe(size: Size) -> str:
             server.kill()
             down, began = False, trio.current_time()
             await server.start()
-            await until_all(sink, {f"{chat}:0" for chat in range(4)}, SOON)
+            await until_all(sink, {f"{chat}:0" for chat in range(CHATS)}, SOON)
             took.append(trio.current_time() - began)
     return f"all had arrived {max(took):.0f} s after the kill, with the start"
 
