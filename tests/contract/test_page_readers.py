@@ -100,6 +100,9 @@ def fill(db: Any) -> None:
     each = [intake(routes=(route(),), chat=f"{n % 50}@c.us", message_id=f"wamid.{n}") for n in range(1000)]
     store(db, each)
     run(db, "UPDATE deliveries SET settled = TRUE, status = 'delivered' WHERE chat <> '7@c.us'")
+
+
+def analyze(db: Any) -> None:
     run(db, "ANALYZE")
 
 
@@ -125,10 +128,16 @@ def plan_of(db: Any, listed: Any, kind: Any, which: dict[str, Any]) -> str:
     )
 
 
-async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Database) -> None:
-    """PostgreSQL plans by the figures that it keeps itself."""
+@pytest.mark.parametrize("analyzed", [True, False])
+async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Database, analyzed: bool) -> None:
+    """With figures of SQLite's, and without, as it is used: then the newest of indexes that are alike counts.
+
+    PostgreSQL plans by the figures that it keeps itself.
+    """
     database = sqlite
     await database.write(fill)
+    if analyzed:
+        await database.write(analyze)
     lists: list[tuple[Any, Any, Any, str]] = [(list_deliveries, DeliveryFilter, *each) for each in DELIVERIES]
     lists += [(list_messages, MessageFilter, *each) for each in MESSAGES]
     lists += [(threads, lambda **given: given, *each) for each in THREADS]
@@ -137,6 +146,7 @@ async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Databa
         plan = await database.browse(plan_of, listed, kind, which)
         assert index in plan, (which, plan)
         few = index in {"events_bare", "messages_bare"}
+        plan = plan.replace("TEMP B-TREE FOR RIGHT PART", "")  # of what is of one moment alone
         assert few or "TEMP B-TREE" not in plan, (which, plan)
 
 
@@ -147,8 +157,8 @@ def counted(db: Any, which: DeliveryFilter, *, client_id: int | None, limit: int
 @pytest.mark.parametrize("analyzed", [True, False])
 async def test_what_a_page_counts_is_counted_by_an_index_alone(sqlite: Database, analyzed: bool) -> None:
     await sqlite.write(fill)
-    if not analyzed:
-        await sqlite.write(run, "DELETE FROM sqlite_stat1")
+    if analyzed:
+        await sqlite.write(analyze)
     for which, index in COUNTED:
         plan = await sqlite.browse(plan_of, counted, DeliveryFilter, which)
         assert f"COVERING INDEX {index}" in plan, (which, plan)

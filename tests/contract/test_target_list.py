@@ -130,6 +130,13 @@ async def test_one_clients_list_is_found_by_indexes_however_much_others_have(the
     assert "targets_client" in plan, plan
 
 
+async def test_what_waits_for_one_is_found_among_what_waits(sqlite: Database) -> None:
+    """Not among all that was ever sent there, which SQLite takes when that index is the newer one."""
+    text = target_list.WAITING.format(which=" AND target_id IN (?)")
+    plan = await sqlite.read(lambda db: "\n".join(_steps(rows(db, f"EXPLAIN QUERY PLAN {text}", ["webhook:w1"]))))
+    assert "deliveries_waiting" in plan, plan
+
+
 def _plan(db: Any) -> str:
     text, params = target_list._listing(db, ACME, [])
     if db.param == "?":

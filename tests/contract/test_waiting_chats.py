@@ -88,7 +88,8 @@ def crowd(db: Any) -> None:
     each = [intake(routes=(route("webhook:w1", str(n)), route("webhook:w2", "1")), chat=str(n)) for n in range(1000)]
     store(db, each)
     run(db, "UPDATE deliveries SET settled = TRUE, status = 'delivered' WHERE target_id = 'webhook:w1' AND chat > '2'")
-    run(db, "ANALYZE deliveries")
+    if db.param != "?":  # SQLite is used without figures of its own
+        run(db, "ANALYZE deliveries")
 
 
 async def test_both_are_found_by_an_index_however_much_is_stored(database: Database) -> None:

@@ -27,7 +27,8 @@ def fill(db: Any) -> None:
     chats = [f"{number}@c.us" for number in range(OPEN)]
     marks = ", ".join("?" for _ in chats)
     run(db, f"UPDATE deliveries SET settled = TRUE, status = 'delivered' WHERE chat NOT IN ({marks})", chats)
-    run(db, "ANALYZE deliveries")
+    if db.param != "?":  # SQLite is used without figures of its own
+        run(db, "ANALYZE deliveries")
 
 
 async def test_counts_are_right_and_read_only_what_is_open(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
