@@ -223,5 +223,6 @@ def cancel_open(db: peewee.Database, which: Any, *, reason: str, now: datetime) 
         lease_id=None,
         updated_at=now,
     )
-    count: int = query.where(which, Delivery.settled == False).execute(db)  # noqa: E712  (an SQL expression)
+    # "seq > 0", which is always so, leads to those that wait: else all that was ever sent there is read.
+    count: int = query.where(which, peewee.SQL("settled = FALSE AND seq > 0")).execute(db)
     return count

@@ -17,7 +17,7 @@ from wagate.parsing.chats import LID, USER, chat_key
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.parsing.numbers import key_forms
 from wagate.storage.fields import clean, time_text
-from wagate.storage.statement import marks, placeholders, rows, run, run_many, slices
+from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
 ContactKey = tuple[int, str]
 """(client's id, chat key)."""
@@ -139,13 +139,17 @@ def _cleaned(person: Person) -> Person:
 def _look_up(db: peewee.Database, keys: Iterable[ContactKey]) -> dict[ContactKey, _Known]:
     """What is known of these keys, and of the other forms of those that are numbers."""
     found: dict[ContactKey, _Known] = {}
-    for part in slices(sorted({(client_id, form) for client_id, key in keys for form in key_forms(key)})):
-        text = (
-            "SELECT k.client_id, k.key, k.told_at, c.id, c.name FROM contact_keys k "  # noqa: S608
-            f"JOIN contacts c ON c.id = k.contact_id WHERE (k.client_id, k.key) IN (VALUES {marks(2, len(part))})"
-        )
-        for client_id, key, told_at, contact_id, name in rows(db, text, [value for pair in part for value in pair]):
-            found[client_id, key] = _Known(contact_id, name, told_at is not None)
+    asked: dict[int, set[str]] = {}
+    for client_id, key in keys:
+        asked.setdefault(client_id, set()).update(key_forms(key))
+    for client_id, forms in sorted(asked.items()):  # SQLite reads the whole table for pairs of both
+        for part in slices(sorted(forms)):
+            text = (
+                "SELECT k.key, k.told_at, c.id, c.name FROM contact_keys k JOIN contacts c ON c.id = k.contact_id "  # noqa: S608
+                f"WHERE k.client_id = ? AND k.key IN ({placeholders(len(part))})"
+            )
+            for key, told_at, contact_id, name in rows(db, text, [client_id, *part]):
+                found[client_id, key] = _Known(contact_id, name, told_at is not None)
     return found
 
 
