@@ -34,6 +34,10 @@ UNCONFIRMED: Final = "Unconfirmed"
 OUTDATED: Final = "WhatsApp refuses this version of the engine (405)"
 BLOCKED: Final = "WhatsApp blocks this number until"
 REPLACED: Final = "Replaced: the same keys connected from elsewhere"
+UNREADABLE: Final = "neonize."
+"""In the library's last words when it gave up at an event that it can't encode: the name of its own type."""
+SOON = 5.0
+"""Seconds until the connection is made anew then: WhatsApp keeps what comes meanwhile."""
 LONG = 3600.0
 """Seconds between two tries when somebody has to act first."""
 LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
@@ -76,6 +80,9 @@ def judge(line: Json, now: datetime) -> Verdict | None:
 
 
 def _ended(line: Json) -> Verdict:
+    if UNREADABLE in first_text(line, "error"):
+        text = "The engine could not read something that WhatsApp sent; reconnecting"
+        return Verdict(change=_connecting(text), again=SOON)
     return Verdict(change=unreachable(first_text(line, "error")), again=0.0)
 
 

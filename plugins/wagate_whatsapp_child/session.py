@@ -153,7 +153,9 @@ class Session:
                 )
             except LibraryError:
                 return ""
-            self._phones[plain] = jid(found.Jid)
+            if not (phone := jid(found.Jid)):
+                return ""  # asked again: it may be learned any time
+            self._phones[plain] = phone
         return self._phones.get(plain, "")
 
     def learn(self, lid: str, phone: str) -> None:
@@ -184,6 +186,10 @@ class Session:
                 ctypes.cast(proxy, ctypes.c_void_p) if proxy else None,
             )
         )
+        if self.state.jid and not self._left:
+            # It gave up in mid-connection, at an event that it can't encode, and would go on acknowledging what nobody
+            # hears any more.
+            self._library.go.Disconnect(self.key)
         self.state.ended, self.state.connected = True, False
         if not self._left:
             self._tell("Ended", error=words(error))

@@ -11,6 +11,7 @@ from tests.whatsapp_site import ANA, OURS, connected, site
 from wagate.events import SessionStatus
 from wagate_whatsapp import pairing
 from wagate_whatsapp.listen import WATCHDOG
+from wagate_whatsapp.reasons import SOON
 
 
 async def test_a_message_whose_frame_breaks_off_in_the_middle_arrives_once(tmp_path: Path) -> None:
@@ -28,6 +29,24 @@ async def test_a_message_whose_frame_breaks_off_in_the_middle_arrives_once(tmp_p
         await connected(inlet)
         await server.until(lambda: not server.device(OURS).queue)  # all of it has its receipt
         assert (server.logins, server.retries, server.errors) == (logins + 1, 0, [])
+
+
+@pytest.mark.parametrize("kind", ["server-error", "of next year"])
+async def test_a_receipt_that_the_library_can_not_read_costs_seconds_and_no_message(tmp_path: Path, kind: str) -> None:
+    """It ends the library's loop of events, and its connection would go on acknowledging what nobody hears."""
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        server = here.fake.server
+        await here.world.receipt(ANA, "3EB0AA", kind)
+        await server.until(lambda: not server.connected(OURS))
+        for number in range(5):
+            await here.world.text(ANA, f"line {number}")
+        await inlet.until(lambda: "could not read" in inlet.states[-1].message)
+        here.clock.shift(SOON)
+        await inlet.until(lambda: len(inlet.texts) == 5)
+        assert inlet.texts == [f"line {number}" for number in range(5)]
+        await connected(inlet)
+        assert server.errors == []
 
 
 @pytest.fixture
