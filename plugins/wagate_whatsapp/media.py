@@ -27,6 +27,8 @@ from wagate_whatsapp.number import settings_of
 from wagate_whatsapp.reasons import NO_PROXY
 
 SHELF: Final = "https://mmg.whatsapp.net"
+NOWHERE: Final = "https://web.whatsapp.net"
+"""How URLs begin that some clients write, and where no file is (whatsmeow, download.go, until June 2026)."""
 LARGEST: Final = 2 * 1024 * 1024 * 1024
 INFO: Final = {
     "image": b"WhatsApp Image Keys",
@@ -119,7 +121,7 @@ def url_of(ticket: Ticket) -> str:
 
     The sender could write any URL: it is fetched like everybody's, never from inside.
     """
-    if ticket.url.startswith("https://") or not ticket.path:
+    if (ticket.url.startswith("https://") and not ticket.url.startswith(NOWHERE)) or not ticket.path:
         return ticket.url
     mark = "&" if "?" in ticket.path else "?"
     digest = quote(base64.urlsafe_b64encode(_bytes(ticket.encrypted)).decode())

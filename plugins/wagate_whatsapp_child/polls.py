@@ -47,9 +47,10 @@ class Polls:
         for line in lines:
             try:
                 poll, options = json.loads(line)
-            except ValueError:
-                continue  # half a line
-            self._known[poll] = options
+            except (ValueError, TypeError):
+                continue  # half a line, or what a disk made of it
+            if isinstance(poll, str) and isinstance(options, list):
+                self._known[poll] = options
         self._lines = len(lines)
 
     def _write(self, polls: dict[str, list[str]], how: int) -> None:

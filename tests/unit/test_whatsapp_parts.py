@@ -160,6 +160,8 @@ async def test_a_file_that_was_changed_or_cut_off_is_refused() -> None:
 def test_where_a_file_is() -> None:
     made = ticket(b"a", b"b", b"k" * 32)
     assert url_of(made).startswith("https://mmg.whatsapp.net/v/1?hash=")
+    assert url_of(replace(made, url="https://web.whatsapp.net")) == url_of(made)
+    assert url_of(replace(made, url="https://mmg.whatsapp.net/v/2")) == "https://mmg.whatsapp.net/v/2"
     with pytest.raises(SendRefusedError, match="without the file's key"):
         ticket_of(Media(provider_id=None))
 
@@ -211,10 +213,11 @@ def test_answers_of_polls_are_known_after_a_restart_and_the_oldest_are_forgotten
         known.keep(f"3EB0{number}", ["yes", str(number)])
     with (tmp_path / "polls").open("ab") as file:
         file.write(b'["3EB0')
+        file.write(b'\n17\n[["a"], []]\n["3EB0A", 5]\n')  # what a disk made of it
     again = Polls(tmp_path / "polls")
     assert again.options("3EB09") == ["yes", "9"]
     assert known.options("3EB00") == []
-    assert len((tmp_path / "polls").read_bytes().splitlines()) <= 8
+    assert len((tmp_path / "polls").read_bytes().splitlines()) <= 8 + 3
 
 
 @given(st.binary(max_size=60))
