@@ -15,7 +15,7 @@ from wagate.parsing.fields import fingerprint, first_text, identifier, instant, 
 from wagate_whatsapp.content import content_of, unwrapped
 from wagate_whatsapp.group_events import GROUP_LINES, group
 from wagate_whatsapp.ids import Key
-from wagate_whatsapp.people import Parties, Us, moment, parties, person
+from wagate_whatsapp.people import Parties, Us, may_change, moment, parties, person
 from wagate_whatsapp.process import Json
 from wagate_whatsapp.sealed import chosen, response
 
@@ -248,7 +248,10 @@ def _protocol(part: Json, line: Json, who: Parties, us: Us) -> NewEvent | None:
     kind, key = first_text(part, "type"), mapping(part.get("key"))
     about = _about_key(key, who, us)
     # A type of 0, REVOKE, is the default, and left out.
-    if kind == "REVOKE" or (not kind and key):
+    revoked = kind == "REVOKE" or (not kind and bool(key))
+    if (revoked or kind == "MESSAGE_EDIT") and not may_change(about, line, who, revoked=revoked):
+        return _forged(line, who, about)
+    if revoked:
         return replace(
             _about(line, who, kinds.MESSAGE_REVOKED),
             provider_id=about.whole,
@@ -270,6 +273,12 @@ def _protocol(part: Json, line: Json, who: Parties, us: Us) -> NewEvent | None:
         content=text,
         extra={"editedMessageId": about.id},
     )
+
+
+def _forged(line: Json, who: Parties, about: Key) -> NewEvent:
+    """Kept for people to look at; nothing becomes of the message that it names."""
+    extra = {"event": "forged_change", "about": about.whole}
+    return replace(_about(line, who, kinds.UNKNOWN), type="unknown", extra=extra)
 
 
 def _vote(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:

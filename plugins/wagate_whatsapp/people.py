@@ -11,6 +11,9 @@ from wagate.parsing.fields import first_text, instant
 from wagate_whatsapp.ids import Key
 from wagate_whatsapp.process import Json
 
+ADMIN_REVOKE = "8"
+"""Source: whatsmeow, types/message.go, EditAttributeAdminRevoke."""
+
 
 class Us(msgspec.Struct, frozen=True, kw_only=True):
     """Our own number, as the scan told it."""
@@ -72,6 +75,16 @@ def person(jid: str, alt: str) -> str:
     if keys[0].endswith(f"@{LID}") and keys[1].endswith(f"@{USER}"):
         return keys[1]
     return keys[0]
+
+
+def may_change(about: Key, line: Json, who: Parties, *, revoked: bool) -> bool:
+    """Whether it is the writer's own message: any client can name another's, and WhatsApp's own heed no such change.
+
+    An admin takes others' messages back; that, WhatsApp's server checks by the ``edit`` of its stanza.
+    """
+    if who.chat.endswith(f"@{GROUP}"):
+        return about.participant == who.sender or (revoked and line.get("edit") == ADMIN_REVOKE)
+    return about.from_me == who.from_me
 
 
 def moment(line: Json) -> datetime | None:

@@ -130,6 +130,34 @@ def test_keys_of_other_messages_are_read_as_their_writer_means_them() -> None:
     assert one(line(ours, **by_us)).message_id == "false_15550000007@c.us_3EB0BB"
 
 
+def changed(kind: str, key: dict[str, Any]) -> dict[str, Any]:
+    return {"protocolMessage": {"type": kind, "key": key, "editedMessage": {"conversation": "forged"}}}
+
+
+@pytest.mark.parametrize("kind", ["REVOKE", "MESSAGE_EDIT"])
+def test_nobody_changes_a_message_of_somebody_else(kind: str) -> None:
+    ours = one(line(changed(kind, {"fromMe": False, "ID": "3EB0BB"})))
+    writer = {"fromMe": False, "ID": "3EB0BB", "participant": "15550000009@s.whatsapp.net"}
+    theirs = one(in_group(changed(kind, writer)))
+    assert [(each.kind, each.content) for each in (ours, theirs)] == [("unknown", "")] * 2
+    assert ours.extra == {"event": "forged_change", "about": "true_15550000007@c.us_3EB0BB"}
+    assert theirs.message_id == "false_1203630@g.us_3EB0AA_15550000007@c.us"
+    own = {"fromMe": True, "ID": "3EB0BB", "participant": "100000000000007@lid"}
+    for told in (line(changed(kind, own)), in_group(changed(kind, own))):
+        assert one(told).kind in {"message.revoked", "message.edited"}
+
+
+def test_an_admin_takes_back_what_others_wrote_and_edits_nothing() -> None:
+    key = {"fromMe": False, "ID": "3EB0BB", "participant": "15550000009@s.whatsapp.net"}
+    taken = one(in_group(changed("REVOKE", key), edit="8"))
+    assert (taken.kind, taken.message_id) == (
+        "message.revoked",
+        "false_1203630@g.us_3EB0BB_15550000009@c.us",
+    )
+    assert one(in_group(changed("MESSAGE_EDIT", key), edit="8")).kind == "unknown"
+    assert one(line(changed("REVOKE", {"fromMe": False, "ID": "3EB0BB"}), edit="8")).kind == "unknown"
+
+
 def test_a_quote_in_a_group_names_who_wrote_it() -> None:
     context = {"stanzaID": "3EB0CC", "participant": "900000000000001@lid", "isForwarded": True}
     event = one(in_group({"extendedTextMessage": {"text": "yes", "contextInfo": context}}))

@@ -142,7 +142,10 @@ def marks_of(db: peewee.Database, events: Sequence[Event], keys: Collection[str]
 
 
 def _is_about(told: Event, message: Event, bare: str, keys: Collection[str]) -> bool:
-    """A short id may be another chat's, too."""
+    """A short id may be another chat's, too; and who changes a message of ours names it as their own at best."""
+    said = {each.message_id.split("_", 1)[0] for each in (told, message)}
+    if said == {"true", "false"}:
+        return False
     return told.chat == message.chat or is_unique(bare) or (told.chat in keys and message.chat in keys)
 
 
