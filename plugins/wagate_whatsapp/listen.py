@@ -40,6 +40,8 @@ the server closes right after linking, or when its first dial failed, and later 
 MOST_SPENT: Final = 100
 """Connections that came to nothing, after which the engine is started anew: of each the library keeps 0.3 MB and two
 open files, whatever we do (neonize 0.5.2)."""
+STUCK: Final = "can't be ended"
+"""The engine's word for a connection that only its own end ends."""
 APART: Final = 0.1
 """Seconds between two starts."""
 RINGS: Final = 60.0
@@ -271,7 +273,10 @@ class Connection:
                 told = {"session": number.id, "folder": str(number.folder), "anew": anew, **settings}
                 state: Json = await child.ask("start", **told)
         except (NotDoneError, trio.TooSlowError) as error:
-            log.warning("not started", account_id=number.id, reason=str(error))
+            log.warning("not started", account_id=number.id, reason=str(error) or "no answer in time")
+            if anew and (isinstance(error, trio.TooSlowError) or STUCK in str(error)):
+                # The library dials and gets no answer: it has no limit for that, and can't be stopped meanwhile.
+                child.retire()
             state = {"connected": False}
         return state
 

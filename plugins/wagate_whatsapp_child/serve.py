@@ -29,6 +29,8 @@ AT_ONCE = 32
 QUIET = 0.3
 """Seconds without an event, after which nothing more comes of the connections that were closed."""
 LONGEST_END = 10.0
+STUCK = "its connection can't be ended"
+"""What the gateway hears when only the end of this process helps."""
 LAST_ANSWERS = 2.0
 """Seconds for WhatsApp to confirm what is being sent when the gateway is gone."""
 
@@ -130,7 +132,8 @@ class Child:
 
     def _end(self, session: Session) -> None:
         self._spent += 1
-        session.leave()
+        if not session.leave():
+            raise LibraryError(STUCK)
         _until_quiet([session])
         self._sessions.pop(session.start.session, None)
         if session.state.jid:

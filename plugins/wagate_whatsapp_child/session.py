@@ -45,6 +45,8 @@ TOLD = frozenset({"WARN", "WARNING", "ERROR"})
 RECENT = 90
 """Days that the phone gives without being asked for all."""
 _numbers = itertools.count(1)
+TO_LEAVE = 3.0
+"""Seconds for a connection to end: that takes milliseconds, but behind a dial it waits as long as the dial does."""
 CHUNK = 100
 DAY = 86_400
 
@@ -117,10 +119,14 @@ class Session:
         with self.spool.lock:
             self._put(self.spool.append(NOTED, json.dumps(line).encode()))
 
-    def leave(self) -> None:
-        """No more from WhatsApp; what the library holds still comes."""
-        if not self.state.ended:
-            self._library.go.Disconnect(self.key)
+    def leave(self) -> bool:
+        """No more from WhatsApp; what the library holds still comes. False: a dial that gets no answer holds it up."""
+        if self.state.ended:
+            return True
+        leaving = threading.Thread(target=self._library.go.Disconnect, args=(self.key,), daemon=True)
+        leaving.start()
+        leaving.join(TO_LEAVE)
+        return not leaving.is_alive()
 
     def end(self) -> None:
         """For good. May hang, as the library does when the number was never linked."""

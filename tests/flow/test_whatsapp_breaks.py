@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.whatsapp_site import ANA, OURS, connected, site
+from tests.whatsapp_site import ANA, OURS, connected, engine_pid, site
 from wagate.events import SessionStatus
 from wagate_whatsapp import pairing
 from wagate_whatsapp.listen import WATCHDOG
@@ -53,6 +53,26 @@ async def test_a_receipt_that_the_library_can_not_read_costs_seconds_and_no_mess
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds, in place of 10, for a first connection that does not come up."""
     monkeypatch.setattr(pairing, "SETTLE", 2.0)
+
+
+async def test_a_dial_that_gets_no_answer_is_ended_by_the_watchdog(tmp_path: Path) -> None:
+    """The library dials again over the connection on which it was turned away, where nobody answers any more."""
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        server, before = here.fake.server, engine_pid()
+        server.turned_away = 1
+        await server.cut(OURS)
+        while server.turned_away:
+            await trio.sleep(0.05)
+        await trio.sleep(4)  # it dials again after 2 s
+        await here.world.text(ANA, "meanwhile")
+        inlet.states.clear()
+        with trio.fail_after(60):
+            while "meanwhile" not in inlet.texts:
+                here.clock.shift(2)
+                await trio.sleep(0.1)
+        assert engine_pid() != before
+        assert server.errors == []
 
 
 @pytest.mark.usefixtures("soon")
