@@ -26,6 +26,10 @@ WRAPPERS = (
     "editedMessage",
     "lottieStickerMessage",
     "deviceSentMessage",
+    "associatedChildMessage",  # the better copy of a picture
+    "pollCreationMessageV4",
+    "groupStatusMessage",
+    "groupStatusMessageV2",
 )
 """Their ``message`` is the message."""
 FILES = {
@@ -37,6 +41,8 @@ FILES = {
     "stickerMessage": "sticker",
 }
 _POLLS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5")
+_UNSEEN = {"messageContextInfo", "senderKeyDistributionMessage", "albumMessage"}
+"""An album only says how many pictures follow: each comes as its own message."""
 _DEEPEST = 6
 
 
@@ -69,7 +75,7 @@ def content_of(message: Json) -> Content | None:
             part = message[name]
             content = read(name, part if isinstance(part, dict) else {"text": part})
             return msgspec.structs.replace(content, context=mapping(mapping(part).get("contextInfo")))
-    seen = set(message) - {"messageContextInfo", "senderKeyDistributionMessage"}
+    seen = set(message) - _UNSEEN
     if not seen:
         return None
     return Content(type="unknown", extra={"data": shortened({name: message[name] for name in sorted(seen)})})

@@ -29,6 +29,8 @@ class Known(Protocol):
 
 
 POLLS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5")
+AROUND = ("ephemeralMessage", "pollCreationMessageV4")
+"""Their ``message`` may be a poll, or a vote."""
 SEALED = {"pollUpdateMessage": "pollCreationMessageKey", "encEventResponseMessage": "eventCreationMessageKey"}
 """Field of a message that is encrypted with another one's secret → where it names that one."""
 GROUP_PEOPLE = ("Join", "Leave", "Promote", "Demote")
@@ -56,7 +58,7 @@ def _message(_library: Library, found: Any, known: Known) -> Json:
     flags = {"view_once": found.IsViewOnce or found.IsViewOnceV2, "ephemeral": found.IsEphemeral}
     body = slim(MessageToDict(found.Message, preserving_proto_field_name=True))
     line = {**_info(found.Info, known), **{key: True for key, on in flags.items() if on}, "message": body}
-    inner = body.get("ephemeralMessage", {}).get("message") or body
+    inner = next((body[name].get("message") for name in AROUND if name in body), None) or body
     keep_poll(known.polls, line["id"], inner)
     return line | _unsealing(line, inner, known)
 

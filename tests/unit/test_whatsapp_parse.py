@@ -99,6 +99,8 @@ def test_in_a_group_the_writer_stands_in_the_id() -> None:
         ({"productMessage": {"body": "a lamp"}}, "order", "a lamp"),
         ({"templateButtonReplyMessage": {"selectedDisplayText": "Call", "selectedID": "2"}}, "interactive", "Call"),
         ({"interactiveResponseMessage": {"body": {"text": "Book"}}}, "interactive", "Book"),
+        ({"associatedChildMessage": {"message": {"imageMessage": {"caption": "c"}}}}, "image", "c"),
+        ({"pollCreationMessageV4": {"message": {"pollCreationMessageV3": {"name": "Tea?"}}}}, "poll", "Tea?"),
         ({"somethingNew": {"a": 1}}, "unknown", ""),
     ],
 )  # fmt: skip
@@ -111,6 +113,7 @@ def test_every_content_has_a_type_and_its_text(message: dict[str, Any], type_: s
     "message",
     [
         {"senderKeyDistributionMessage": {"groupID": "1"}},
+        {"albumMessage": {"expectedImageCount": 3}},
         {"protocolMessage": {"type": "EPHEMERAL_SETTING"}},
         {"protocolMessage": {"type": "APP_STATE_SYNC_KEY_SHARE"}},
         {},
