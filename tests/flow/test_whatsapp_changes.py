@@ -10,6 +10,7 @@ import pytest
 import trio
 from msgspec import structs
 
+from tests.whatsapp_gateway import whole
 from tests.whatsapp_site import ANA, BOB, OURS, connected, engine_pid, of_kind, send, site
 from wagate.errors import OutcomeUnknownError, SendRefusedError
 from wagate.hooks import Edit, OutPoll
@@ -130,3 +131,23 @@ async def test_a_sent_text_is_edited_and_the_change_is_told(tmp_path: Path) -> N
         assert (told_of.message_id, told_of.content, told_of.from_me) == (sent.message_id, "hello", True)
         with pytest.raises(SendRefusedError, match="captions"):
             await here.provider.edit(structs.replace(edit, type="image"), here.account)
+
+
+async def test_nobody_changes_in_the_conversation_what_we_wrote() -> None:
+    async with whole() as here:
+        await here.link()
+        await here.world.text(ANA, "lend me some")
+        await here.sink.until(lambda _: here.texts == ["lend me some"])
+        await here.send("I owe you 10")
+        await here.fake.server.until(lambda: len(here.fake.server.messages) == 1)
+        ident = here.fake.server.messages[0].id
+        for mine in (False, True):
+            key = {1: f"{OURS}@s.whatsapp.net", 2: mine, 3: ident}
+            edited = {12: {1: key, 2: 14, 14: {1: "I owe you 1000"}, 15: 1}}
+            await here.world.message(ANA, edited, attrs={"edit": "1"})
+            await here.world.message(ANA, {12: {1: key, 2: 0}}, attrs={"edit": "7"})
+        await here.world.text(ANA, "see?")
+        await here.sink.until(lambda _: here.texts[-1] == "see?")
+        answer = await here.server.http.get(f"/api/conversations/{ANA}@c.us/messages")
+        [ours] = [each for each in answer.json()["data"] if each["direction"] == "outbound"]
+        assert (ours["content"], ours["edited_at"], ours["revoked_at"]) == ("I owe you 10", None, None)

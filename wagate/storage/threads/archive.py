@@ -10,6 +10,7 @@ import peewee
 
 from wagate.events import Event, kinds
 from wagate.events.kinds import MESSAGE_EDITED, MESSAGE_REVOKED
+from wagate.parsing.chats import is_group
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.events.listing import select_events
 from wagate.storage.fields import clean
@@ -142,9 +143,8 @@ def marks_of(db: peewee.Database, events: Sequence[Event], keys: Collection[str]
 
 
 def _is_about(told: Event, message: Event, bare: str, keys: Collection[str]) -> bool:
-    """A short id may be another chat's, too; and who changes a message of ours names it as their own at best."""
-    said = {each.message_id.split("_", 1)[0] for each in (told, message)}
-    if said == {"true", "false"}:
+    """A short id may be another chat's, too; and nobody edits another's message, nor takes it back but in a group."""
+    if told.from_me != message.from_me and not (told.kind == MESSAGE_REVOKED and is_group(told.chat)):
         return False
     return told.chat == message.chat or is_unique(bare) or (told.chat in keys and message.chat in keys)
 
