@@ -28,6 +28,17 @@ async def test_the_audit_calls_receivers_by_name_and_tells_nobody_elses(running:
         assert "Order bot" not in (await foreign.get("/ui/audit", params={"about": target})).text
 
 
+async def test_a_webhook_without_a_name_is_called_by_its_host_and_not_by_its_path(
+    running: Gateway, receiver: Sink
+) -> None:
+    hook = await running.register(f"{receiver.url}/a-secret?token=another")
+    target, host = f"webhook:{hook['id']}", receiver.url.partition("://")[2].partition("/")[0]
+    assert (await running.ask("GET", f"/api/targets/{target}"))["name"] == host
+    async with browser(running) as http:
+        assert f'<title id="tab">{host}' in (await http.get(f"/ui/receivers/{target}")).text
+        assert f">{target}<" not in (await http.get("/ui/receivers")).text
+
+
 async def test_an_empty_list_shows_its_filter_and_each_part_can_be_taken_away(running: Gateway, receiver: Sink) -> None:
     hook = await running.register(receiver.url, name="Order bot")
     asked = {"state": "failed", "target": f"webhook:{hook['id']}", "error": "<b>", "since": "24h"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -194,7 +195,8 @@ class TargetDesk:
     def _named(self, row: TargetRow) -> TargetRow:
         if not row.name:
             named = self._describe(row.id)
-            row.name, row.url = named.name or row.id, row.url or named.url
+            row.url = row.url or named.url
+            row.name = named.name or _host(row.url) or row.id
         return row
 
     def _describe(self, target_id: str) -> TargetName:
@@ -231,6 +233,11 @@ def _such(kind: str, account: Account, now: datetime) -> Event:
 
 
 def _place(row: TargetRow) -> str:
-    named = row.name if row.name not in {row.id, row.url} else ""
+    named = row.name if row.name not in {row.id, row.url, _host(row.url)} else ""
     url = row.url.partition("?")[0]  # what follows may be a token, and lines of text are passed on
     return f"{named} ({url})" if named and url else named or url or row.id
+
+
+def _host(url: str) -> str:
+    """Host and port of a URL: what people call that has no other name. Its path may be a secret."""
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]

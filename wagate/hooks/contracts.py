@@ -63,7 +63,7 @@ class TargetName(msgspec.Struct, frozen=True, kw_only=True):
     """The name and address of a target, for people."""
 
     name: str = ""
-    """A display name: ``Order bot``, ``Chatwoot inbox main``; '': show its id."""
+    """A display name: ``Order bot``, ``Chatwoot inbox main``; '': show the URL's host, or its id."""
     url: str = ""
     """Its URL without secrets; '' if it has none."""
 
