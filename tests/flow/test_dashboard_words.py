@@ -58,6 +58,18 @@ async def test_an_empty_list_shows_its_filter_and_each_part_can_be_taken_away(ru
         assert 'class="chip"' not in (await http.get("/ui/deliveries")).text
 
 
+async def test_a_time_that_is_none_matches_nothing_rather_than_all(running: Gateway, receiver: Sink) -> None:
+    await running.register(receiver.url)
+    await running.post("hello")
+    await receiver.until_accepted(1)
+    async with browser(running) as http:
+        assert 'name="id"' in (await http.get("/ui/deliveries?since=1h")).text
+        page = (await http.get("/ui/deliveries?since=12h")).text
+        assert "Nothing matches" in page
+        assert 'class="chip"' in page
+        assert "Retry 0 deliveries?" in (await http.get("/ui/deliveries/bulk?since=12h&do=retry-all")).text
+
+
 async def test_the_doctor_speaks_in_sentences(running: Gateway) -> None:
     async with browser(running) as http:
         page = (await http.get("/ui/doctor")).text

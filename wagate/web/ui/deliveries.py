@@ -170,7 +170,7 @@ def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
     """The filter of a query. What it doesn't know lets nothing through, rather than all."""
     handler, _, own_id = asked["target"].partition(":")
     long = SINCE.get(asked["since"])
-    moment = parts.now() - long[1] if long else None
+    moment = parts.now() - long[1] if long else parts.now() if asked["since"] else None
     if moment is not None and asked["state"] == HANDED:
         moment = start_of(moment, MINUTE)  # as the figure counts
     return DeliveryFilter(
