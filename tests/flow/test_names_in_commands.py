@@ -51,6 +51,18 @@ async def rows(gateway: Gateway, *arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
+async def test_a_webhook_is_shown_and_changed_by_its_name(gateway: Gateway, receiver: Sink) -> None:
+    hook = await gateway.register(receiver.url, name="Order bot")
+    assert (await rows(gateway, "webhooks", "show", "Order bot"))["id"] == hook["id"]
+    assert (await call(gateway, "webhooks", "set", "Order bot", "rate=5")).exit_code == 0
+    assert (await gateway.webhook(hook))["rate"] == 5
+    await gateway.register(receiver.url, name="Order bot", phone_number="main")
+    several = await call(gateway, "webhooks", "show", "Order bot")
+    assert (several.exit_code, "could be 2 webhooks" in several.stderr) == (1, True)
+    none = await call(gateway, "webhooks", "show", "../Till")
+    assert (none.exit_code, none.stderr) == (1, "error: no webhook '../Till'; \"wagate webhooks list\" shows them\n")
+
+
 async def test_a_receiver_is_steered_by_its_name_and_by_the_beginning_of_its_id(
     gateway: Gateway, receiver: Sink
 ) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from wagate.cli import gateway, show
 from wagate.cli import options as call
-from wagate.cli.errors import UsageError
+from wagate.cli.errors import CommandError, UsageError
 from wagate.cli.options import Json
 
 app = typer.Typer(help="Webhooks that clients registered, and their options.", no_args_is_help=True)
 WEBHOOKS = "/api/webhooks"
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id, or its beginning.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id, its beginning, or its name.")]
 
 
 @app.command("list")
@@ -84,8 +84,24 @@ def _field(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _path(running: gateway.Gateway, webhook_id: str) -> str:
-    return f"{WEBHOOKS}/{quote(running.full_id(f'{WEBHOOKS}/list', webhook_id), safe='')}"
+def _path(running: gateway.Gateway, given: str) -> str:
+    return f"{WEBHOOKS}/{_full_id(running, given)}"
+
+
+def _full_id(running: gateway.Gateway, given: str) -> str:
+    """The webhook with this id, the only one whose id begins so, or that is called so.
+
+    CommandError: none, or several.
+    """
+    listed = f"{WEBHOOKS}/list"
+    if gateway.last_with(given) is not None or re.fullmatch(gateway.ID, given):
+        return running.full_id(listed, given)
+    found = [row["id"] for row in running.rows(listed, {}) if row["name"] == given]
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        raise CommandError(f'no webhook {given!r}; "wagate webhooks list" shows them')
+    raise CommandError(f"{given!r} could be {len(found)} webhooks, such as {' and '.join(found[:2])}; give the id")
 
 
 def _print(row: dict[str, Any], *, as_json: bool) -> None:
