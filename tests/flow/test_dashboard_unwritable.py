@@ -8,10 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.flow.dashboard import browser
+from tests.flow.dashboard import browser, fields_of
 from tests.flow.test_dashboard import PAGES
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway
+from tests.sink import Sink
 from wagate.errors import StorageError
 from wagate.storage.database import Database
 
@@ -71,3 +72,16 @@ async def test_the_sign_in_says_why_it_does_not_work_and_works_once_it_can(
         empty()
         answer = await http.post("/ui/signin", data={"token": TOKEN, "next": "/ui/doctor"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/ui/doctor")
+
+
+async def test_an_act_that_is_not_written_says_why_and_not_where(
+    running: Gateway, receiver: Sink, fill: Callable[[], Callable[[], None]]
+) -> None:
+    hook = await running.register(receiver.url)
+    async with browser(running) as http:
+        secret = fields_of(await http.get("/ui/receivers"))
+        fill()
+        answer = await http.post(f"/ui/receivers/webhook:{hook['id']}/pause", data=secret)
+    assert answer.status_code == 503
+    assert "answer right now: the disk is full. Webhooks" in answer.text
+    assert str(running.folder) not in answer.text

@@ -71,7 +71,7 @@ def create_ui(parts: Parts) -> Finishing:
     ui.config.update(MAX_CONTENT_LENGTH=MOST, PROVIDE_AUTOMATIC_OPTIONS=False)
     ui.url_map.merge_slashes = False  # One path, one spelling.
     _guard(ui, parts)
-    _answer_errors(ui)
+    _answer_errors(ui, parts)
     _own_pages(ui, parts)
     for pages in (
         overview,
@@ -216,7 +216,7 @@ def _signin_page(wrong: str, there: str) -> str:
     return render("signin", wrong=wrong, next=there, theme=request.cookies.get("theme", ""))
 
 
-def _answer_errors(ui: Finishing) -> None:
+def _answer_errors(ui: Finishing, parts: Parts) -> None:
     @ui.errorhandler(RequestError)
     async def refused(error: RequestError) -> Problem:
         return _problem(NOT_HERE if error.status == 404 else f"{error}.", error.status, _later(error))
@@ -234,7 +234,8 @@ def _answer_errors(ui: Finishing) -> None:
     @ui.errorhandler(WagateError)
     async def unable(error: WagateError) -> Problem:
         log.warning("page failed", path=request.path, error=str(error))
-        return _problem(f"wagate can't answer right now: {error}. Webhooks that it can't store are answered 503.", 503)
+        why = str(error).removeprefix(f"{parts.database.where}: ")  # where is the machine's, and clients look, too
+        return _problem(f"wagate can't answer right now: {why}. Webhooks that it can't store are answered 503.", 503)
 
     @ui.errorhandler(HTTPException)
     async def misdirected(error: HTTPException) -> Problem:
