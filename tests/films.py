@@ -13,6 +13,8 @@ from tests.sounds import pcm
 LENGTH = 1.0
 """Seconds."""
 SIZE = (320, 240)
+FAST = {"libvpx": {"deadline": "realtime", "cpu-used": "8"}}
+"""Of an encoder that takes ten seconds for one large picture otherwise."""
 
 
 @cache
@@ -29,7 +31,7 @@ def film(
     """Moving stripes; with a tone, where ``sound`` names its codec."""
     into = io.BytesIO()
     with av.open(into, "w", format=form) as target:
-        pictures = target.add_stream(codec, rate=rate)
+        pictures = target.add_stream(codec, rate=rate, options=FAST.get(codec))
         pictures.width, pictures.height, pictures.pix_fmt = *size, pixels
         tone = target.add_stream(sound, rate=48_000, layout="stereo") if sound else None
         for number in range(round(seconds * rate)):
