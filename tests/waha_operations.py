@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -291,6 +292,7 @@ class Keys:
         return answer.status_code
 
 
+@cache
 def judge(name: str) -> jsonschema_rs.Draft202012Validator:
     """Of an operation's answers."""
     wanted = nullable(ANSWERS["answers"][name])
