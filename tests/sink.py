@@ -107,6 +107,14 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Of all receivers: to make a certificate takes longer than to answer with it."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert("localhost").configure_cert(tls)
+    return tls
+
+
 @asynccontextmanager
 async def https_sink(
     script: Script = lambda _: 200,
@@ -120,8 +128,6 @@ async def https_sink(
 
     ``behind`` gives bytes that leave in one piece with the answer, after it.
     """
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority().issue_cert("localhost").configure_cert(tls)
     with tempfile.TemporaryDirectory() as folder:
         ca_file = Path(folder) / "ca.pem"
         authority().cert_pem.write_to_path(str(ca_file))
@@ -129,7 +135,7 @@ async def https_sink(
         sink = Sink(f"https://localhost:{listener.socket.getsockname()[1]}/hook", ca_file, script)
 
         async def serve(stream: trio.SocketStream) -> None:
-            wire = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+            wire = trio.SSLStream(stream, _tls(), server_side=True, https_compatible=True)
             try:
                 await _converse(wire, sink, delay, converse, behind)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
