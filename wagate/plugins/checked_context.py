@@ -96,11 +96,13 @@ class CheckedPart:
     """A part of a plugin's context, as it is but for the calls in `CALLS`."""
 
     def __init__(self, plugin: str, name: str, part: Any) -> None:
-        self._part = part
-        for call in CALLS:
-            of, _, method = call.partition(".")
-            if of == name and method:
-                setattr(self, method, checked_call(plugin, call, getattr(part, method)))
+        self._plugin, self._name, self._part = plugin, name, part
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._part, name)
+        """Asked once for each call: a start makes hundreds of parts, most of which nobody ever asks."""
+        found = getattr(self._part, name)
+        if (call := f"{self._name}.{name}") not in CALLS:
+            return found
+        checked = checked_call(self._plugin, call, found)
+        setattr(self, name, checked)
+        return checked

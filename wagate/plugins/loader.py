@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import msgspec
@@ -65,6 +66,19 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "register_commands": _commands,
 }
 """Hook → (plugin, one thing that it gave) → the same behind the wall. WrongValueError."""
+
+
+class _Registry(pluggy.PluginManager):
+    """Looks for hooks among a module's functions alone.
+
+    Pluggy looks up each of its names as it would in a class, which takes half of what loading the providers takes.
+    """
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """What a hook's mark says; None: it is none."""
+        if isinstance(plugin, ModuleType) and not isinstance(plugin.__dict__.get(name), FunctionType):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 @dataclass(frozen=True)
@@ -186,7 +200,7 @@ def load_plugins(
     """
     for line in claimed_twice():
         log.warning("two plugins of one name", plugins=line)
-    manager = pluggy.PluginManager(PROJECT)
+    manager = _Registry(PROJECT)
     manager.add_hookspecs(Hooks)
     available = available_to(tables, file)
     modules = {name: _import(name, available, file) for name in tables}
@@ -263,7 +277,7 @@ def panels_of(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) 
 
 
 def _provider_plugin(point: EntryPoint) -> Plugin:
-    manager = pluggy.PluginManager(PROJECT)
+    manager = _Registry(PROJECT)
     manager.add_hookspecs(Hooks)
     try:
         manager.register(point.load(), point.name)
