@@ -38,6 +38,7 @@ from wagate.storage.database import Database, open_database
 from wagate.storage.deliveries.by_hand import Round, cancel, run_again
 from wagate.storage.owners.clients import add_client, add_token, ensure_default_client, list_clients
 from wagate.storage.owners.live import LiveDirectory
+from wagate.testing.database import put_database
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator, token_hash
 from wagate.web.access.cors import Cors
@@ -117,6 +118,7 @@ async def api_site(
     vault = Vault([KEY], clock)
     providers = Providers(public_url=config.server.public_url)
     providers.add(provided)
+    put_database(folder)
     async with open_database("", folder) as database, trio.open_nursery() as nursery:
         await database.write(_owners, clock)
         live = LiveDirectory(database, vault.decrypt)

@@ -22,6 +22,7 @@ import trio
 from tests.forked import fork
 from tests.valkey import free_port
 from wagate.testing import gateway as kit
+from wagate.testing.database import put_database
 from wagate.testing.gateway import TOKEN, Tables
 
 __all__ = ["LISTENS", "TOKEN", "GatewayProcess", "gateway", "ours", "register", "toml"]
@@ -67,6 +68,8 @@ class GatewayProcess:
         """Start what ``wagate serve`` turns into, and wait for nothing; ``terminal`` is its standard input."""
         with self.log.open("ab") as log:
             if self.forks:
+                if not (self.folder / "data").exists():
+                    put_database(self.folder / "data")
                 streams = (terminal, log.fileno(), log.fileno())
                 self.process = fork(
                     [str(self.config)], self.environment, self.folder, streams, constants=self.constants

@@ -18,6 +18,7 @@ import trio
 from wagate.clock import Clock
 from wagate.config import load
 from wagate.process.app import serve
+from wagate.testing.database import put_database
 from wagate.testing.rest import at_rest
 
 TOKEN: Final = "test-admin-token-0123456789"  # noqa: S105  (of gateways that live as long as a test)
@@ -94,6 +95,8 @@ async def running_gateway(
         file = Path(folder) / "config.toml"
         file.write_text(toml(0, {"limits": {"api": "off", "auth": "off"}, **(tables or {})}), encoding="utf-8")
         config = load(file, {})
+        if not config.database.url and config.data.dir.parent == Path(folder):
+            put_database(config.data.dir)
         async with trio.open_nursery() as nursery:
             started = await nursery.start(partial(serve, config, stop=stop, clock=clock))
             headers = {"Authorization": f"Bearer {TOKEN}"}
