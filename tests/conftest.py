@@ -9,6 +9,7 @@ import structlog
 from tests.effort import load_profile
 from tests.gateway import GatewayProcess
 from tests.spread import spread
+from wagate.process.app import GC_THRESHOLDS
 
 load_profile()
 GatewayProcess.forks = True
@@ -24,8 +25,9 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """What there is now stays. Each run of the collector looks at what came since, which is little."""
+    """What there is now stays. The collector looks at what came since, as seldom as in a gateway's process."""
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     gc.enable()
 
 

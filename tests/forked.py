@@ -160,7 +160,7 @@ def _serve(requests: socket.socket, kind: str) -> None:
 
 def _gateway() -> Main:
     sys.modules["rich"] = None  # type: ignore[assignment]  # as `main` has it for every gateway
-    import_module("wagate.process.app")
+    gc.set_threshold(*import_module("wagate.process.app").GC_THRESHOLDS)  # as it has itself once it serves
     for group in ("wagate", "wagate.providers"):
         for each in entry_points(group=group):
             each.load()
