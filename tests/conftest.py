@@ -14,7 +14,7 @@ from wagate.process.app import GC_THRESHOLDS
 load_profile()
 GatewayProcess.forks = True
 
-pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness", "tests.ways"]
+pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness", "tests.ways", "tests.wheels"]
 
 # A gateway in a test's own process logs as structlog does by default. With rich an error shows all its locals in
 # colour, which takes four seconds for one; no process of a gateway has rich (wagate.process.start).

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.wheels import OFFLINE, ROOT, built, done
+from tests.wheels import OFFLINE, ROOT, done, quick_python
 
-pytestmark = pytest.mark.timeout(1200)  # each installation makes a virtual environment
+pytestmark = pytest.mark.timeout(1200)
 PACKAGING = ROOT / "packaging"
 INSTALL = str(PACKAGING / "install")
 HIDDEN = ("etc", "opt", "var/lib")
@@ -27,21 +28,18 @@ USERADD = STUB + "echo wagate:x:999:999::/var/lib/wagate:/usr/sbin/nologin >>/et
 """Who is not root can map no second user: then these stand in, and files belong to who runs the test."""
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.mktemp("dist"))
-
-
 class Machine:
     """One whose /etc, /opt and /var/lib are folders of ours, in a mount namespace; systemctl only notes its calls."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, libraries: Path) -> None:
         self.root, self.bin, self.notes = folder / "root", folder / "bin", folder / "calls"
+        self.environment = {"PYTHONPATH": str(libraries), "CALLS": str(self.notes)}
+        self.environment["PATH"] = f"{self.bin}:{os.environ['PATH']}"
         for name in HIDDEN:
             (self.root / name).mkdir(parents=True)
         subprocess.run(f"cp -r /etc/. {self.root / 'etc'}", shell=True, check=False, capture_output=True)
         shutil.rmtree(self.root / "etc/wagate", ignore_errors=True)
-        self.bin.mkdir()
+        quick_python(self.bin)
         stubs = {"systemctl": STUB} | ({} if os.geteuid() == 0 else {"chown": STUB, "useradd": USERADD})
         for name, text in stubs.items():
             (self.bin / name).write_text(text)
@@ -52,7 +50,7 @@ class Machine:
         binds = " && ".join(f"mount --bind {self.root / name} /{name}" for name in HIDDEN)
         return subprocess.run(
             [*AS_ROOT, "sh", "-ec", f'{binds} && umask {umask} && exec "$@"', "sh", *command],
-            env={**os.environ, **OFFLINE, "PATH": f"{self.bin}:{os.environ['PATH']}", "CALLS": str(self.notes)},
+            env={**os.environ, **OFFLINE, **self.environment},
             capture_output=True,
             text=True,
             check=False,
@@ -82,10 +80,10 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path, libraries: Path) -> Machine:
     if any(Path(sys.base_prefix).is_relative_to(f"/{name}") for name in HIDDEN):
         pytest.skip("Python itself is in a folder that the test hides")
-    made = Machine(tmp_path)
+    made = Machine(tmp_path, libraries)
     ran = made.run(["true"])
     if ran.returncode:
         pytest.skip(f"no mount namespaces here: {ran.stderr.strip()}")
@@ -143,10 +141,12 @@ def test_as_root_it_makes_user_folders_and_service_and_again_it_only_updates(whe
         pytest.skip("systemd-analyze is not installed: all but its judgement was tried")
 
 
-def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, tmp_path: Path) -> None:
+def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, libraries: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    script = [str(PACKAGING / "install"), "--root", str(root), "--from", str(wheel), "--domain", "wa.mine.example"]
-    assert "is valid; plugins: webhook; accounts: none" in done([*script, "--proxy", "caddy"])
+    script = [INSTALL, "--root", str(root), "--from", str(wheel), "--domain", "wa.mine.example"]
+    path = f"{quick_python(tmp_path / 'bin')}:{os.environ['PATH']}"
+    run = partial(done, PATH=path, PYTHONPATH=str(libraries))
+    assert "is valid; plugins: webhook; accounts: none" in run([*script, "--proxy", "caddy"])
     config = root / "etc/wagate/config.toml"
     assert tomllib.loads(config.read_text("utf-8"))["server"] == {
         "public_url": "https://wa.mine.example",
@@ -155,7 +155,7 @@ def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, tmp_pat
     assert (config.stat().st_mode & 0o777, config.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert (root / "etc/systemd/system/wagate.service").read_text() == (PACKAGING / "wagate.service").read_text()
     config.write_text(config.read_text() + "# mine\n")
-    done([*script, "--proxy", "nginx"])
+    run([*script, "--proxy", "nginx"])
     assert config.read_text().endswith("# mine\n"), "an update changes no configuration"
     for proxy in ("caddy", "nginx"):
         [site] = [each for each in (root / "etc" / proxy).rglob("*") if each.is_file()]

@@ -8,11 +8,14 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 import tomllib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,18 +25,13 @@ import pytest
 import yaml
 
 from tests.valkey import free_port
-from tests.wheels import OFFLINE, ROOT, built, clean_venv, done, done_alone
+from tests.wheels import OFFLINE, ROOT, clean_venv, done, done_alone
 from wagate.config import load
 from wagate.config.tables import Server
 from wagate.process.hard_end import GRACE
 
 PACKAGING = ROOT / "packaging"
 PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.mktemp("dist"))
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -82,18 +80,26 @@ def test_the_image_is_built_serves_and_says_whether_it_is_well(tmp_path: Path) -
     }
     serve = json.loads(re.search(r"^ ?CMD (.*)$", final, flags=re.MULTILINE)[1])  # type: ignore[index]
     look = json.loads(re.search(r"HEALTHCHECK .*? CMD (.*)$", final, flags=re.MULTILINE)[1])  # type: ignore[index]
+    asks = partial(subprocess.run, look, env=environment, cwd=data, capture_output=True, check=False)
     with (
         (tmp_path / "log").open("w") as log,
         subprocess.Popen(serve, env=environment, cwd=data, stdout=log, stderr=log) as process,
     ):
         try:
-            while subprocess.run(look, env=environment, cwd=data, capture_output=True, check=False).returncode:
+            while not answers(port) or asks().returncode:
                 assert process.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.05)
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, (tmp_path / "log").read_text()
-    assert subprocess.run(look, env=environment, cwd=data, capture_output=True, check=False).returncode != 0
+    assert asks().returncode != 0
     assert "admin token, shown only once" in (tmp_path / "log").read_text()
+
+
+def answers(port: int) -> bool:
+    """Whether anything does: to ask by the image's own command costs a Python each time."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_images_folder_is_all_that_it_writes() -> None:
@@ -238,19 +244,27 @@ def iter_until(lines: Iterable[str], wanted: str) -> Iterator[str]:
     raise AssertionError("".join(seen))
 
 
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where new ones are: of a connector and of a provider."""
+    folder = tmp_path_factory.mktemp("projects")
+    for name, options in (("crm", []), ("heron", ["--provider"])):
+        done([sys.executable, "-m", "wagate", "plugins", "new", name, *options], cwd=folder)
+    return folder
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["connector", "provider"])
+@pytest.mark.parametrize("name", ["crm", "heron"], ids=["connector", "provider"])
 def test_a_new_plugin_is_built_installed_beside_wagate_and_passes_its_tests(
-    kind: str, wheel: Path, tmp_path: Path
+    name: str, projects: Path, wheel: Path, tmp_path: Path
 ) -> None:
     """Where only the two wheels and what they declare are; a connector's tests start a gateway, which events reach."""
-    option = ["--provider"] if kind == "provider" else []
-    done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
-    project, venv, home = tmp_path / "wagate-crm", tmp_path / "venv", tmp_path / "home"
+    project, venv, home = tmp_path / f"wagate-{name}", tmp_path / "venv", tmp_path / "home"
+    shutil.copytree(projects / project.name, project)
     done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=project)
     [plugin] = tmp_path.glob("*.whl")
     clean_venv(venv, wheel, plugin, extras="test")
-    shutil.rmtree(project / "wagate_crm")
+    shutil.rmtree(project / f"wagate_{name}")
     shutil.rmtree(project / "dist", ignore_errors=True)
     python = str(venv / "bin/python")
     where = "import wagate, msgspec, sys; print(wagate.__file__, *sys.path)"
@@ -260,24 +274,21 @@ def test_a_new_plugin_is_built_installed_beside_wagate_and_passes_its_tests(
     told = done_alone([python, "-m", "pytest", "-q", "-p", "no:cacheprovider"], venv=venv, home=home, cwd=project)
     assert " passed" in told
     command = [str(venv / "bin/wagate"), "plugins", "list", "--json"]
-    [crm] = [
-        each for each in json.loads(done_alone(command, venv=venv, home=home, cwd=tmp_path)) if each["name"] == "crm"
-    ]
-    assert (crm["package"], crm["version"], crm["error"]) == ("wagate-crm", "0.1.0", None)
+    listed = json.loads(done_alone(command, venv=venv, home=home, cwd=tmp_path))
+    [ours] = [each for each in listed if each["name"] == name]
+    assert (ours["package"], ours["version"], ours["error"]) == (f"wagate-{name}", "0.1.0", None)
     assert "py.typed" in " ".join(zipfile.ZipFile(plugin).namelist())
 
 
-@pytest.mark.parametrize("kind", ["connector", "provider"])
-def test_a_new_plugin_declares_all_that_it_imports(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["crm", "heron"], ids=["connector", "provider"])
+def test_a_new_plugin_declares_all_that_it_imports(name: str, projects: Path) -> None:
     """Also where a library that is not declared comes with another one."""
-    option = ["--provider"] if kind == "provider" else []
-    done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
-    project = tmp_path / "wagate-crm"
+    project = projects / f"wagate-{name}"
     told = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     declared = {
         re.split(r"[<>=\[; ]", each)[0] for each in (*told["dependencies"], *told["optional-dependencies"]["test"])
     }
-    known = {*sys.stdlib_module_names, "wagate_crm", *(each.replace("-", "_") for each in declared)}
+    known = {*sys.stdlib_module_names, f"wagate_{name}", *(each.replace("-", "_") for each in declared)}
     for file in project.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
@@ -285,13 +296,11 @@ def test_a_new_plugin_declares_all_that_it_imports(kind: str, tmp_path: Path) ->
             assert {each.partition(".")[0] for each in names} <= known, f"{file.name} imports {names}"
 
 
-def test_new_projects_are_strictly_typed(tmp_path: Path) -> None:
+def test_new_projects_are_strictly_typed(projects: Path) -> None:
     """By our own settings, which are as strict as theirs: then what mypy knows of wagate is in its cache."""
-    folders = []
-    for name, options in (("crm", []), ("heron", ["--provider"])):
-        done([sys.executable, "-m", "wagate", "plugins", "new", name, *options], cwd=tmp_path)
-        folders.append(tmp_path / f"wagate-{name}")
-        assert tomllib.loads((folders[-1] / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
+    folders = [projects / "wagate-crm", projects / "wagate-heron"]
+    for folder in folders:
+        assert tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
     sources = [str(path) for folder in folders for path in folder.rglob("*.py")]
     done([sys.executable, "-m", "mypy", *sources], cwd=ROOT, MYPYPATH=os.pathsep.join(map(str, folders)), PYTHONPATH="")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
+from tests.wheels import quick_python
 from wagate import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -21,19 +20,19 @@ UNRELEASED = "## [Unreleased]\n"
 class Repository:
     """A copy with one commit."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, libraries: Path) -> None:
         self.root = folder / "wagate"
         self.environment = {
             **os.environ,
             "CI": "",  # else scripts/setup may install a browser
-            "PYTHON": sys.executable,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHON": "python3",
+            "PATH": f"{quick_python(folder / 'bin')}{os.pathsep}{os.environ['PATH']}",
             "PIP_NO_INDEX": "1",
             "PIP_NO_DEPS": "1",
             "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of "no isolation"
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_COMPILE": "1",
-            "PYTHONPATH": str(libraries(folder / "libraries")),
+            "PYTHONPATH": str(libraries),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "A test",
             "GIT_AUTHOR_EMAIL": "test@wagate.example",
@@ -69,18 +68,9 @@ class Repository:
         return sorted(path.name for path in (self.root / "dist").glob("*"))
 
 
-def libraries(folder: Path) -> Path:
-    """What the tests have installed, without pip and wagate, which an environment must have itself."""
-    folder.mkdir()
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if not path.name.startswith(("pip-", "wagate")) and path.name != "pip" and path.suffix != ".pth":
-            (folder / path.name).symlink_to(path)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    return Repository(tmp_path_factory.mktemp("release"))
+def copy(tmp_path_factory: pytest.TempPathFactory, libraries: Path) -> Repository:
+    return Repository(tmp_path_factory.mktemp("release"), libraries)
 
 
 def test_what_the_changelog_does_not_have_is_no_release(copy: Repository) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email import message_from_bytes
 from importlib.metadata import distribution
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -60,15 +63,20 @@ def done_alone(command: list[str], *, venv: Path, home: Path, cwd: Path) -> str:
 def clean_venv(venv: Path, *wheels: Path, extras: str = "") -> None:
     """These wheels, and what they declare: as links to the libraries that the tests have. ``extras``: of the last."""
     done([sys.executable, "-m", "venv", "--without-pip", str(venv)])
-    pip = [sys.executable, "-m", "pip", "--python", str(venv)]
-    done([*pip, "install", "-q", *map(str, wheels)])
+    uv = str(Path(sys.executable).parent / "uv")
+    within = ["--python", str(venv), "--offline", "--no-config", "--no-cache", "-q"]
+    done([uv, "pip", "install", *within, "--no-deps", *map(str, wheels)])
     [site] = (venv / "lib").glob("*/site-packages")
     here = Path(sysconfig.get_path("purelib"))
     for name in declared(wheels, extras):
         for top in {Path(file).parts[0] for file in distribution(name).files or ()} - {"..", "__pycache__"}:
-            if not (site / top).exists():
+            if top.endswith(".dist-info"):
+                (site / top).mkdir()  # uv looks at no link
+                for part in (here / top).iterdir():
+                    (site / top / part.name).symlink_to(part)
+            elif not (site / top).exists():
                 (site / top).symlink_to(here / top)
-    done([*pip, "check"], PYTHONPATH="")
+    done([uv, "pip", "check", *within], PYTHONPATH="")
 
 
 def declared(wheels: Sequence[Path], extras: str) -> set[str]:
@@ -95,8 +103,76 @@ def _requirements(wheel: Path) -> list[str]:
         return message_from_bytes(archive.read(metadata)).get_all("Requires-Dist", [])
 
 
-def built(folder: Path) -> Path:
-    """Our wheel, of the sources as they are."""
-    done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT)
-    [path] = folder.glob("*.whl")
+def once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that a run makes once, whichever of its workers wants it first."""
+    base = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # that of all workers
+    folder, made = base / name, base / f"{name}.made"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ours, of the sources as they are."""
+    [path] = once(tmp_path_factory, "wheel", _build).glob("*.whl")
     return path
+
+
+def _build(folder: Path) -> None:
+    done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT)
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Modules that the tests have, without pip and wagate, which an environment must have itself.
+
+    Versions are said only of what wagate asks for: of all that is there pip reads them for each thing that it installs,
+    which is half of its work.
+    """
+    return once(tmp_path_factory, "libraries", _link_libraries)
+
+
+def _link_libraries(folder: Path) -> None:
+    wanted = {canonicalize_name(Requirement(text).name) for text in distribution("wagate").requires or ()} - {"wagate"}
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        other = path.suffix == ".dist-info" and canonicalize_name(path.name.partition("-")[0]) not in wanted
+        if path.name not in {"pip", "wagate"} and path.suffix != ".pth" and not other:
+            (folder / path.name).symlink_to(path)
+
+
+PIP = "from pip._internal.cli.main import main\nraise SystemExit(main())\n"
+QUICK_PYTHON = f"""#!/bin/sh
+# As python3, but a new environment has a link to the pip that is there: to unpack and compile one takes three seconds.
+# The image's test has environments made as they are elsewhere.
+case "$*" in
+"-m venv"*--without-pip*) ;;
+"-m venv "*)
+    shift 2
+    {sys.executable} -m venv --without-pip "$@" || exit
+    for folder; do :; done
+    for part in {sysconfig.get_path("purelib")}/pip {sysconfig.get_path("purelib")}/pip-*.dist-info; do
+        ln -s "$part" "$folder"/lib/python3*/site-packages
+    done
+    printf '#!%s/bin/python\n%s' "$folder" '{PIP}' >"$folder/bin/pip"
+    chmod +x "$folder/bin/pip"
+    exit
+    ;;
+esac
+exec {sys.executable} "$@"
+"""
+
+
+def quick_python(folder: Path) -> Path:
+    """Put a ``python3`` there, for a path to begin with: environments are made in a moment, and are as any other."""
+    folder.mkdir()
+    (folder / "python3").write_text(QUICK_PYTHON)
+    (folder / "python3").chmod(0o755)
+    return folder
