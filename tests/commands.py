@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -21,11 +22,11 @@ class Result(msgspec.Struct, frozen=True):
     stderr: str
 
 
-async def wagate(*arguments: str) -> Result:
-    """Run it beside what this process does; it has nothing to read."""
+async def wagate(*arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> Result:
+    """Run it beside what this process does, here and with our environment or elsewhere; it has nothing to read."""
     with TemporaryFile() as output, TemporaryFile() as errors, Path(os.devnull).open("rb") as nothing:
         streams = (nothing.fileno(), output.fileno(), errors.fileno())
-        process = fork(arguments, os.environ, Path.cwd(), streams, kind="command")
+        process = fork(arguments, environment or os.environ, folder or Path.cwd(), streams, kind="command")
         with trio.fail_after(PATIENCE):
             code = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         for file in (output, errors):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from tests.commands import wagate
 from tests.test_docs import PROOF, ROOT
 from tests.valkey import free_port
 from wagate.config import convert_settings
@@ -103,7 +103,7 @@ async def a_chatwoot() -> AsyncIterator[FakeChatwoot]:
 def words(command: str) -> list[str]:
     program, *rest = shlex.split(command)
     assert program == "wagate"
-    return [sys.executable, "-m", "wagate", *rest]
+    return [program, *rest]
 
 
 def environment(more: dict[str, str]) -> dict[str, str]:
@@ -112,18 +112,10 @@ def environment(more: dict[str, str]) -> dict[str, str]:
 
 async def run(command: str, folder: Path, more: dict[str, str]) -> str:
     """What a command writes; it must succeed."""
-    with trio.fail_after(90):
-        done = await trio.run_process(
-            words(command),
-            cwd=folder,
-            env=environment(more),
-            stdin=subprocess.DEVNULL,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-    return done.stdout.decode()
+    _, *arguments = words(command)
+    done = await wagate(*arguments, folder=folder, environment=environment(more))
+    assert done.exit_code == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @asynccontextmanager
@@ -131,7 +123,7 @@ async def served(command: str, folder: Path, more: dict[str, str], port: int) ->
     """The gateway while the rest runs."""
     with (folder / "log.txt").open("wb") as log:
         process = await trio.lowlevel.open_process(
-            words(command), cwd=folder, env=environment(more), stdout=log, stderr=log
+            [sys.executable, "-m", *words(command)], cwd=folder, env=environment(more), stdout=log, stderr=log
         )
     try:
         with trio.fail_after(60):
