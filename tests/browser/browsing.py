@@ -137,9 +137,27 @@ def signed_in(chromium: Browser, site: Site) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def tab(signed_in: BrowserContext) -> Iterator[Page]:
+    """One tab for page after page: the browser starts a process for each new one."""
+    tab = signed_in.new_page()
+    yield tab
+    tab.close()
+
+
 @pytest.fixture
-def page(signed_in: BrowserContext) -> Iterator[Page]:
-    """A new tab."""
+def page(tab: Page) -> Iterator[Page]:
+    """The tab, as wide and as light as a new one; what was open in it is left with the first page that is opened."""
+    with without_complaints(tab):
+        yield tab
+    tab.unroute_all()
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.emulate_media(color_scheme="null", reduced_motion="null")
+
+
+@pytest.fixture
+def new_page(signed_in: BrowserContext) -> Iterator[Page]:
+    """A new tab, for a test that changes what all pages in it are."""
     page = signed_in.new_page()
     with without_complaints(page):
         yield page

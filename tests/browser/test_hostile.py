@@ -63,6 +63,7 @@ def calm(page: Page) -> Iterator[Page]:
 
     page.on("dialog", note)
     yield page
+    page.remove_listener("dialog", note)
     assert opened == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
 
@@ -16,6 +15,9 @@ from wagate.storage.database import FILE
 pytest_plugins = ("tests.browser.browsing",)
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+RULES = {"runOnly": {"type": "tag", "values": TAGS}}
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+"""What alone depends on the theme."""
 AXE = """async (options) => (await axe.run(
     document, {...options, resultTypes: ["violations"], selectors: false})).violations.map(
     (rule) => `${rule.id}: ${rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
@@ -88,14 +90,6 @@ def test_the_rules_catch_an_offender(page: Page) -> None:
     page.evaluate(axe_core())
     (broken,) = page.evaluate(AXE, {"runOnly": {"type": "rule", "values": ["image-alt"]}})
     assert broken.startswith("image-alt: <img")
-
-
-@pytest.fixture(scope="module")
-def tab(signed_in: BrowserContext) -> Iterator[Page]:
-    """One tab for page after page: the browser starts a process for each new one."""
-    tab = signed_in.new_page()
-    yield tab
-    tab.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -175,12 +169,11 @@ def breaks_no_rule(page: Page, url: str = "") -> None:
     if url:
         page.goto(url)
     page.evaluate(axe_core())
-    rules = {"runOnly": {"type": "tag", "values": TAGS}}
-    assert page.evaluate(AXE, rules) == []
+    assert page.evaluate(AXE, RULES) == []
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(AXE, {"runOnly": {"type": "rule", "values": ["color-contrast"]}}) == []
+    assert page.evaluate(AXE, CONTRAST) == []
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate(AXE, rules) == []
+    assert page.evaluate(AXE, RULES) == []
     for width in (390, 320):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
