@@ -55,3 +55,28 @@ async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
             clock.shift(KNOWN + 1)
             await monitor.glance()
         assert FULL in monitor.unwritable, "what was written before is no excuse"
+
+
+async def test_a_report_waits_no_longer_than_a_page_for_a_database_that_is_known_to_take_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monitor = HealthMonitor(database, tmp_path, clock, {}, queue_size=lambda: 0)
+
+    async def hangs(_database: Database, _work: Any) -> Any:
+        await trio.sleep_forever()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_submit", hangs)
+        patch.setattr(module, "PATIENCE", 0.1)
+        await monitor.report()
+        assert monitor.unwritable
+        patch.setattr(module, "PATIENCE", 3600.0)
+        clock.shift(KNOWN + 1)
+        with trio.fail_after(60):
+            assert (await monitor.report()).checks["database"].status == "unhealthy"
+    clock.shift(KNOWN + 1)
+    await monitor.report()
+    clock.shift(KNOWN + 1)
+    assert (await monitor.report()).checks["database"].status == "healthy"
+    assert not monitor.unwritable

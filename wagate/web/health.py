@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -172,18 +173,18 @@ class HealthMonitor:
             self._glanced_at = now
             checks: dict[str, Check] = {}
             with trio.move_on_after(GLANCE):
-                if self.unwritable and await self._took_something():
-                    self._see(Check(status=Level.HEALTHY))
+                await self._look_again()
                 await self._ask_one("database", self._probes["database"], checks)
                 self._see(checks["database"])
 
-    async def _took_something(self) -> bool:
-        """Whether what an earlier glance wrote is there: a slow disk takes it only when that page is gone."""
-        try:
+    async def _look_again(self) -> None:
+        """Whether what an earlier look wrote is there: a slow disk takes it only when that page is gone."""
+        if not self.unwritable:
+            return
+        with suppress(WagateError):
             at = await self._database.read(last_beat, HEARTBEAT)
-        except WagateError:
-            return False
-        return at is not None and at > self._seen_at
+            if at is not None and at > self._seen_at:
+                self._see(Check(status=Level.HEALTHY))
 
     def _see(self, check: Check) -> None:
         self._stores, self._seen_at = check, self._clock.now()
@@ -201,6 +202,8 @@ class HealthMonitor:
 
     async def _ask(self) -> Report:
         checks: dict[str, Check] = {}
+        with trio.move_on_after(GLANCE):
+            await self._look_again()
         async with trio.open_nursery() as nursery:
             for name, probe in self._probes.items():
                 nursery.start_soon(self._ask_one, name, probe, checks)
@@ -212,7 +215,8 @@ class HealthMonitor:
     async def _ask_one(self, name: str, probe: Probe, checks: dict[str, Check]) -> None:
         failing = Level.UNHEALTHY if name in {"database", "disk"} else Level.DEGRADED
         checks[name] = Check(status=failing, detail=f"no answer within {PATIENCE:g} s")
-        with trio.move_on_after(PATIENCE):
+        # That it takes nothing is known then: pages ask for this, too, and none waits for what does not come.
+        with trio.move_on_after(GLANCE if name == "database" and self.unwritable else PATIENCE):
             try:
                 checks[name] = await probe()
             except WagateError as error:
