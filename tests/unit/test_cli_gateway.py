@@ -214,8 +214,9 @@ def test_an_address_where_nobody_listens_is_one_line() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+HOOK = "01a23125-ca1c-76f7-a337-2654c2246169"
 WEBHOOK: dict[str, Any] = {
-    "id": "w-1",
+    "id": HOOK,
     "tenant_id": "default",
     "phone_number": "*",
     "name": "crm",
@@ -232,19 +233,19 @@ def test_webhooks_are_listed_with_what_they_allow(fake: FakeGateway) -> None:
     fake.answers["GET /api/webhooks/list"] = (200, {"data": [WEBHOOK], "next_cursor": None})
     heads, row = run("webhooks", "list").stdout.splitlines()
     assert heads.split("\t")[-2:] == ["timeout", "rate"]
-    assert row.split("\t")[:4] == ["w-1", "default", "*", "crm"]
+    assert row.split("\t")[:4] == [HOOK, "default", "*", "crm"]
     assert row.split("\t")[-2:] == ["", "0.5"]
     assert json.loads(run("webhooks", "list", "--json").stdout) == [WEBHOOK]
 
 
 def test_one_is_shown_with_all_its_options(fake: FakeGateway) -> None:
-    fake.answers["GET /api/webhooks/w-1"] = (200, WEBHOOK)
-    assert "burst\t4" in run("webhooks", "show", "w-1").stdout.splitlines()
+    fake.answers[f"GET /api/webhooks/{HOOK}"] = (200, WEBHOOK)
+    assert "burst\t4" in run("webhooks", "show", HOOK).stdout.splitlines()
 
 
 def test_values_are_read_as_json_or_text_and_nothing_is_the_default(fake: FakeGateway) -> None:
-    fake.answers["PATCH /api/webhooks/w-1"] = (200, WEBHOOK)
-    assert run("webhooks", "set", "w-1", "rate=0.5", "format=waha", "timeout=", 'events=["*"]').exit_code == 0
+    fake.answers[f"PATCH /api/webhooks/{HOOK}"] = (200, WEBHOOK)
+    assert run("webhooks", "set", HOOK, "rate=0.5", "format=waha", "timeout=", 'events=["*"]').exit_code == 0
     body = {"rate": 0.5, "format": "waha", "timeout": None, "events": ["*"]}
-    assert fake.asked == [("PATCH /api/webhooks/w-1", body)]
-    assert run("webhooks", "set", "w-1", "rate").exit_code == 2
+    assert fake.asked == [(f"PATCH /api/webhooks/{HOOK}", body)]
+    assert run("webhooks", "set", HOOK, "rate").exit_code == 2

@@ -18,6 +18,7 @@ PRIVATE: Final = (
     "wagate.parsing.protobuf_menus",
     "wagate.parsing.split",
     "wagate.testing.chatwoot",
+    "wagate.testing.database",
     "wagate.testing.multipart",
     "wagate.testing.providers",
     "wagate.testing.whatsapp",
