@@ -225,7 +225,10 @@ class ChildProcess:
         except msgspec.DecodeError as error:
             log.error("the engine said what is no JSON", error=str(error), bytes=len(raw))  # noqa: TRY400
         else:
-            self._take(line)
+            if "ask" in line or isinstance(line.get("event"), str):
+                self._take(line)
+            else:
+                log.error("the engine said what is no event", bytes=len(raw))
 
     def _take(self, line: Json) -> None:
         if "ask" in line:

@@ -40,6 +40,8 @@ SOON = 5.0
 """Seconds until the connection is made anew then: WhatsApp keeps what comes meanwhile."""
 LONG = 3600.0
 """Seconds between two tries when somebody has to act first."""
+LONGEST_BAN: Final = 10 * 365 * 86_400
+"""Seconds: no calendar has what a broken server may name."""
 LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
 """Of the library's log, worth telling."""
 BUSY: Final = "WhatsApp can't take this number right now"
@@ -131,7 +133,7 @@ def _logged_out(line: Json) -> Verdict:
 
 
 def _banned(line: Json, now: datetime) -> Verdict:
-    seconds = whole(line.get("Expire")) or 0
+    seconds = min(whole(line.get("Expire")) or 0, LONGEST_BAN)
     until = (now + timedelta(seconds=seconds)).astimezone(UTC)
     why = _BANS.get(first_text(line, "Code"), "WhatsApp does not say why")
     text = f"{BLOCKED} {until:%Y-%m-%d %H:%M} UTC: {why}"

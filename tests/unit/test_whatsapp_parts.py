@@ -311,6 +311,7 @@ def test_a_message_whose_connection_broke_off_is_in_doubt() -> None:
         ({"event": "LoggedOut", "Reason": "MAIN_DEVICE_GONE"}, SessionStatus.AUTH_FAILURE, "no longer registered"),
         ({"event": "StreamReplaced"}, SessionStatus.ERROR, "Replaced"),
         ({"event": "TemporaryBan", "Expire": "3600"}, SessionStatus.ERROR, "until 2026-11-29 13:00 UTC"),
+        ({"event": "TemporaryBan", "Expire": "999999999999"}, SessionStatus.ERROR, "until 2036-11-26 12:00 UTC"),
         ({"event": "ClientOutdated"}, SessionStatus.ERROR, "(405); update it: pip install --upgrade neonize"),
         ({"event": "ConnectFailure", "Reason": "SERVICE_UNAVAILABLE"}, SessionStatus.CONNECTING, "service unavailable"),
         ({"event": "Ended", "error": "dial: connection refused"}, SessionStatus.CONNECTING, "connection refused"),

@@ -28,6 +28,7 @@ ENGINE = """
 import json, socket, sys
 
 sock = socket.socket(fileno=int(sys.argv[1]))
+sock.sendall(b'{"session": "what a damaged spool may have"}\\n')
 sock.sendall(json.dumps({"event": "Hello", "pid": 1} | FIELDS).encode() + b"\\n")
 sock.recv(1)
 """
@@ -66,6 +67,7 @@ async def test_an_engine_of_another_version_is_refused(
 
 
 async def test_one_that_says_the_pinned_version_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it said something else before that is no event."""
     stand_in(tmp_path, monkeypatch, version="0.5.2")
     with trio.fail_after(60):
         async with child_process(tmp_path / "log") as child:
