@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -76,7 +77,7 @@ class _Registry(pluggy.PluginManager):
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         """What a hook's mark says; None: it is none."""
-        if isinstance(plugin, ModuleType) and not isinstance(plugin.__dict__.get(name), FunctionType):
+        if isinstance(plugin, ModuleType) and not inspect.isroutine(plugin.__dict__.get(name)):
             return None
         return super().parse_hookimpl_opts(plugin, name)
 
