@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -240,4 +241,6 @@ def _place(row: TargetRow) -> str:
 
 def _host(url: str) -> str:
     """Host and port of a URL: what people call that has no other name. Its path may be a secret."""
-    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    with suppress(ValueError):  # a plugin's may be any text
+        return urlsplit(url).netloc.rpartition("@")[2]
+    return ""
