@@ -195,7 +195,7 @@ class Session:
         if self.state.jid and not self._left:
             # It gave up in mid-connection, at an event that it can't encode, and would go on acknowledging what nobody
             # hears any more.
-            self._library.go.Disconnect(self.key)
+            self.leave()
         self.state.ended, self.state.connected = True, False
         if not self._left:
             self._tell("Ended", error=words(error))
