@@ -194,6 +194,18 @@ class World:
             ids.append(await self.store(made, routes))
         return ids
 
+    def cannot_route(self, *targets: str) -> tuple[Router, list[bool]]:
+        """A router that finds none of these of the handler ``webhook``, until the list is emptied."""
+        broken = [True]
+
+        def look(_event: object) -> list[Target]:
+            if broken:
+                raise LookupError("snapshot not ready")
+            return [Target(id=each) for each in targets]
+
+        self.handlers["webhook"] = Handler(name="webhook", targets=look, handle=self.receiver.handle)
+        return Router(self.handlers, max_retries=3), broken
+
     def event(self, chat: str, content: str, client: int = 1) -> Event:
         now = self.clock.now()
         return event(

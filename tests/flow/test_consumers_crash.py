@@ -14,8 +14,6 @@ from tests.consuming import PATIENCE, World, open_world, word
 from tests.rows import id_of
 from wagate.consumers.spool import NAME
 from wagate.errors import Retry, StorageError
-from wagate.hooks.contracts import Handler, Target
-from wagate.inbound.route import Router
 from wagate.queue.queue import STEADY
 from wagate.queue.results import DeadWorker, Doorbell
 from wagate.rules.admit import BURIED
@@ -362,15 +360,7 @@ async def test_a_stop_while_the_database_takes_nothing_repeats_nothing_or_says_s
 
 async def test_an_event_that_could_not_be_routed_is_routed_later(external_url: str, tmp_path: Path) -> None:
     async with open_world(external_url, tmp_path) as world:
-        broken = [True]
-
-        def targets(_event: object) -> list[Target]:
-            if broken:
-                raise LookupError("snapshot not ready")
-            return [Target(id="w1"), Target(id="w2")]
-
-        world.handlers["webhook"] = Handler(name="webhook", targets=targets, handle=world.receiver.handle)
-        router = Router(world.handlers, max_retries=3)
+        router, broken = world.cannot_route("w1", "w2")
         async with world.running():
             made = world.event("a", "a1")
             unrouted = await world.store(made, router.routes(made))

@@ -7,8 +7,6 @@ from pathlib import Path
 from tests.consuming import World, open_world, word
 from wagate.consumers import Policy
 from wagate.errors import Postpone, Retry
-from wagate.hooks.contracts import Handler, Target
-from wagate.inbound.route import Router
 
 pytest_plugins = ("tests.valkey",)
 
@@ -112,15 +110,7 @@ async def test_what_waits_for_something_of_its_own_uses_no_probe_up(
 
 async def test_what_is_routed_at_last_uses_no_probe_up(external_url: str, tmp_path: Path) -> None:
     async with open_world(external_url, tmp_path) as world:
-        broken = [True]
-
-        def targets(_event: object) -> list[Target]:
-            if broken:
-                raise LookupError("snapshot not ready")
-            return [Target(id="w1")]
-
-        world.handlers["webhook"] = Handler(name="webhook", targets=targets, handle=world.receiver.handle)
-        router = Router(world.handlers, max_retries=3)
+        router, broken = world.cannot_route("w1")
         async with world.running():
             unrouted = []
             for number in range(6):
