@@ -24,7 +24,15 @@ pytest_plugins = ("tests.flow.dashboard",)
 
 GROW = "attempts chats contact_keys contacts dedupe deliveries events media media_uses messages"
 """Tables with rows for each message, chat or person."""
-WHOLE = re.compile(r"SCAN (\w+)(?! USING)")
+READ = ("/api/jobs?status=failed", "/api/targets", "/api/stats", "/api/conversations", "/messages", "/health")
+PAGES = (
+    *("", "deliveries", "deliveries?state=waiting", "deliveries?state=failed&since=24h", "deliveries?state=handed"),
+    *("receivers", "numbers", "conversations", "webhooks", "clients", "audit", "system"),
+)
+OUT = {"tenant_id": "default", "account": "shop", "to": "+15550000001", "message": "out"}
+NOTHING = "(0 = 1)"
+"""What peewee makes of an empty list: no row is read."""
+WHOLE = re.compile(r"SCAN (\w+)\b(?! USING)")
 NAMED = re.compile(r"(?:FROM|JOIN|UPDATE|INTO) \"?(\w+)\"?(?: AS)? \"?(\w+)?")
 
 
@@ -50,15 +58,20 @@ async def test_no_statement_of_a_day_reads_a_table_whole(
     for number in range(3):
         await running.post(f"text {number}", chat=f"+1555000{number:04}")
     await receiver.until_accepted(3)
+    await running.post("said by who has two keys", chat="100000000000007@lid", contact_name="Ana")
+    await running.ask("POST", "/api/accounts", 201, json={"name": "shop", "provider": "session"})
+    await running.ask("POST", "/messages/send", 202, json=OUT, headers={"Prefer": "respond-async"})
+    for path in READ:
+        await running.ask("GET", path)
     async with browser(running) as http:
-        for page in ("", "deliveries", "deliveries?state=waiting", "receivers", "numbers", "conversations", "webhooks"):
-            assert (await http.get(f"/ui/{page}")).status_code == 200
+        for page in PAGES:
+            assert (await http.get(f"/ui/{page}")).status_code == 200, page
     await running.passes(2 * 3600)
     await running.ask("DELETE", f"/api/webhooks/{hook['id']}", 204)
     whole = []
     with closing(sqlite3.connect(running.folder / "data" / FILE)) as db:
         for text, params in statements.items():
-            if text.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE", "INSERT")):
+            if NOTHING not in text and text.lstrip().startswith(("SELECT", "WITH", "UPDATE", "DELETE", "INSERT")):
                 whole += [(name, text) for name in scanned(db, text, params)]
     assert not whole, "\n".join(map(str, whole))
 
