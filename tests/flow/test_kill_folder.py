@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import trio
 
+from tests.effort import effort
 from tests.forked import fork
 from tests.gateway import GatewayProcess, gateway, register
 from tests.proof import PATIENT, assert_explained, assert_in_order, given_up, repeated, until_delivered
@@ -117,7 +118,7 @@ async def register_once(server: GatewayProcess, key: str) -> str:
 async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2xx() -> None:
     async with https_sink(delay=0.02) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=40, at_least=8)
+        provider = Provider(server, chats=40, at_least=effort(8, 20))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
             await provider.until_accepted(100)
